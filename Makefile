@@ -1,0 +1,57 @@
+# The two commands to know: `make lab` opens the course, `make test` runs every test.
+# Both set up .venv first where it is missing, half-finished or older than pyproject.toml.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+LESSON_FILES = $(wildcard solutions/*/*.ipynb)
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test test-all lint lessons notebooks grade-demo digits bench clean
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+# A stamp is written last, so an interrupted set-up is done again by the next command.
+$(VENV)/.ready-%: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo 'Python 3.11 or newer is needed: install it, or name it as in `make lab PYTHON=python3.12`.'; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo 'Python'"'"'s venv module is missing: install it (on Debian and Ubuntu: sudo apt install python3-venv).'; exit 1; }
+	@echo 'Setting up $(VENV): this takes a few minutes the first time.'
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]' || \
+	  { echo 'The set-up did not finish: check the network connection and run the same command again.'; exit 1; }
+	@touch $@
+
+lab: $(VENV)/.ready-course  ## open JupyterLab at the course (LAB_FLAGS="--no-browser" passes flags on)
+	@$(BIN)/gqlib lab $(LAB_FLAGS)
+
+test: $(VENV)/.ready-dev  ## run every test, as the project's own checks do
+	$(BIN)/python -m pytest -m 'not whole' $(TEST_FLAGS)
+
+test-all: $(VENV)/.ready-dev  ## the same, and every mutant and variant through the real nbgrader
+	$(BIN)/python -m pytest $(TEST_FLAGS)
+
+lint: $(VENV)/.ready-dev  ## style, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+notebooks: $(VENV)/.ready-dev  ## execute the solutions and write them in their normal form
+	$(BIN)/python -m gqlib.grading.authoring $(LESSON_FILES)
+
+lessons: $(VENV)/.ready-dev  ## generate lessons/ from solutions/
+	$(BIN)/python -m gqlib.grading.release
+
+grade-demo: $(VENV)/.ready-dev  ## grade a small class of synthetic students from end to end
+	$(BIN)/python -m gqlib.grading.demo
+
+digits: $(VENV)/.ready-dev  ## train the digit network again (about a minute)
+	$(BIN)/python -m gqlib.features.digits --output gqlib/features/digits.npz
+
+bench: $(VENV)/.ready-dev  ## the VAE of lesson 05 beside PyTorch's example
+	$(BIN)/python benchmarks/vae_race.py
+
+clean:  ## remove what the commands above made, but no work of yours
+	rm -rf $(VENV) build dist *.egg-info artefacts .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,213 @@
+"""What the test cells of a lesson are made of.
+
+A test cell calls the student's function through :func:`call`, compares with :func:`expect`, and
+draws random inputs from :func:`generator`. The tolerances of the whole course stand here.
+
+While :func:`call` runs, gqlib itself is a closed book: an answer that calls the library's own
+implementation, under whatever name, gets an error that says so. Any other library may be used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import hashlib
+import io
+import math
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+
+#: Relative and absolute tolerance by the dtype the student's function was given.
+TOLERANCE: dict[torch.dtype, tuple[float, float]] = {
+    torch.float64: (1e-6, 1e-8),
+    torch.float32: (1e-4, 1e-5),
+}
+
+_PACKAGE = Path(__file__).resolve().parent
+#: What an answer may use of gqlib: the trained feature extractors (an exercise may be handed one).
+_OPEN = (str(_PACKAGE / "features"),)
+
+
+class ClosedBook(RuntimeError):
+    """An answer called gqlib's own code."""
+
+
+@contextlib.contextmanager
+def closed_book() -> Iterator[None]:
+    """Make every call into gqlib raise :class:`ClosedBook`, however it was imported or wrapped."""
+    package, own = str(_PACKAGE) + os.sep, __file__
+    seen: list[ClosedBook] = []
+
+    def profile(frame: FrameType, event: str, argument: object) -> None:
+        if event != "call":
+            return
+        name = frame.f_code.co_filename
+        if name.startswith(package) and name != own and not name.startswith(_OPEN):
+            seen.append(
+                ClosedBook(
+                    f"the answer calls gqlib ({frame.f_code.co_name} in {Path(name).name}); "
+                    "write the function yourself: any library but gqlib may be used"
+                )
+            )
+            raise seen[0]
+
+    before = sys.getprofile()
+    threading.setprofile(profile)
+    sys.setprofile(profile)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
+        threading.setprofile(before)
+    # Python stops profiling after the first raise, so an answer that swallowed it could go on.
+    if seen:
+        raise seen[0]
+
+
+def _random_state() -> tuple[object, ...]:
+    # The legacy global state is what is guarded here, not used.
+    kind, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002
+    return (torch.get_rng_state().numpy().tobytes(), kind, np.asarray(keys).tobytes(), *rest)
+
+
+def _tensors(value: object) -> Iterator[torch.Tensor]:
+    """The plain tensors in a (nested) argument; modules and optimizers may well be changed."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _tensors(item)
+
+
+def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a student's function as every test does, and return what it returns.
+
+    Warnings are ignored and standard error is swallowed (nbgrader gives zero points to a test
+    cell that writes to it). gqlib is a closed book. An ``AssertionError`` says so if the function
+    changed a tensor it was given or the global random state.
+    """
+    tensors = [*_tensors(args), *_tensors(kwargs)]
+    copies = [copy.deepcopy(t.detach()) for t in tensors]
+    state = _random_state()
+    with (
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+        contextlib.redirect_stderr(io.StringIO()),
+        closed_book(),
+    ):
+        warnings.simplefilter("ignore")
+        result = function(*args, **kwargs)
+    for tensor, before in zip(tensors, copies, strict=True):
+        same = torch.equal(torch.nan_to_num(tensor.detach()), torch.nan_to_num(before))
+        assert same, f"{_name(function)} changed one of its arguments: work on a copy"
+    assert _random_state() == state, (
+        f"{_name(function)} drew from the global random state: "
+        "use the generator it was given, or none"
+    )
+    return result
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__name__", "the function")
+
+
+def generator(name: str) -> torch.Generator:
+    """A generator seeded by ``name`` and, where an instructor set it, the secret ``GQLIB_SECRET``.
+
+    With a secret, hidden tests draw other inputs than the ones anybody can read in the repository.
+    """
+    secret = os.environ.get("GQLIB_SECRET", "")
+    digest = hashlib.sha256(f"{secret}/{name}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+def expect(
+    got: Any,
+    want: Any,
+    *,
+    like: torch.Tensor | None = None,
+    what: str = "the result",
+    slips: Mapping[str, Any] | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+) -> None:
+    """Assert that ``got`` is ``want`` within tolerance, and explain the difference if it is not.
+
+    Args:
+        got: What the student's function returned: a tensor where ``like`` is given, otherwise
+            a Python number or anything ``float`` converts.
+        want: The right value: a number, NumPy array or tensor of the expected shape.
+        like: The input whose floating dtype and device the result must have (float64 is welcome
+            too; integer input counts as float32). It also sets the tolerance.
+        what: What is compared, for the message.
+        slips: Questions to ask, each with the value that this particular slip would have given:
+            ``{"did you use log base 2?": wrong_value}``.
+        rtol: Replaces the tolerance of :data:`TOLERANCE`, where a check is statistical or
+            ill-conditioned.
+        atol: Likewise.
+    """
+    want64 = torch.as_tensor(want).detach().cpu().to(torch.float64)
+    dtype = torch.float64
+    if like is not None:
+        dtype = like.dtype if like.dtype.is_floating_point else torch.float32
+        assert isinstance(got, torch.Tensor), (
+            f"{what} is a {type(got).__name__}, expected a torch.Tensor"
+        )
+        assert got.dtype in (dtype, torch.float64), (
+            f"{what} has dtype {got.dtype}, expected {dtype} as in the input (or torch.float64)"
+        )
+        assert got.device == like.device, (
+            f"{what} is on device {got.device}, expected {like.device} as the input"
+        )
+        got64 = got.detach().cpu().to(torch.float64)
+    else:
+        assert got is not None, f"{what} is None: is a return missing?"
+        got64 = torch.as_tensor(_number(got, what) if want64.ndim == 0 else got)
+        got64 = got64.detach().cpu().to(torch.float64)
+    assert got64.shape == want64.shape, (
+        f"{what} has shape {tuple(got64.shape)}, expected {tuple(want64.shape)}"
+    )
+    rtol = TOLERANCE[dtype][0] if rtol is None else rtol
+    atol = TOLERANCE[dtype][1] if atol is None else atol
+    if _close(got64, want64, rtol, atol):
+        return
+    message = f"{what}: got {_show(got64)}, expected {_show(want64)}"
+    for question, value in (slips or {}).items():
+        slip = torch.as_tensor(value).detach().cpu().to(torch.float64)
+        if slip.shape == got64.shape and _close(got64, slip, max(rtol, 1e-4), max(atol, 1e-6)):
+            message += f": {question}"
+            break
+    raise AssertionError(message)
+
+
+def _close(got: torch.Tensor, want: torch.Tensor, rtol: float, atol: float) -> bool:
+    return torch.allclose(got, want, rtol=rtol, atol=atol, equal_nan=True)
+
+
+def _number(value: Any, what: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise AssertionError(
+            f"{what} is a {type(value).__name__} that is not one number, expected a number"
+        ) from error
+
+
+def _show(value: torch.Tensor) -> str:
+    if value.ndim == 0:
+        number = float(value)
+        return f"{number:.6g}" if math.isfinite(number) else str(number)
+    numbers = ", ".join(f"{v:.4g}" for v in value.flatten()[:6].tolist())
+    return f"[{numbers}{', …' if value.numel() > 6 else ''}]"

@@ -1,0 +1,32 @@
+"""Samples in, features out: ``(N, D)`` arrays for :mod:`gqlib.metrics` to compare.
+
+* :func:`digit_features`: 64 features of a 28×28 digit from a small classifier, weights shipped.
+* :func:`pixels`: the pixels themselves.
+
+Any function from images to an ``(N, D)`` array serves as well. The modules are imported when a
+name of theirs is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gqlib.features.digits import DigitNet, digit_features, load_digit_net
+    from gqlib.features.images import pixels
+
+__all__ = ["DigitNet", "digit_features", "load_digit_net", "pixels"]
+
+_HOME = {
+    "DigitNet": "digits",
+    "digit_features": "digits",
+    "load_digit_net": "digits",
+    "pixels": "images",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,4 @@
+"""Instructors' tools on top of nbgrader: authoring, generating, grading and feedback.
+
+The modules know notebooks and nothing of generative models.
+"""

@@ -1,0 +1,514 @@
+"""The Fréchet distance between Gaussian fits of two sets of features, squared, as FID is.
+
+    FD² = ‖μ₁ − μ₂‖² + tr C₁ + tr C₂ − 2 tr (C₁^½ C₂ C₁^½)^½
+
+Dowson and Landau, "The Fréchet distance between multivariate normal distributions", J. Multivariate
+Analysis 12(3), 1982. Heusel et al., "GANs trained by a two time-scale update rule converge to a
+local Nash equilibrium", NeurIPS 2017, section 3 (FID: the features are those of Inception-v3).
+Chong and Forsyth, "Effectively unbiased FID and Inception Score and where to find them",
+CVPR 2020 (the extrapolation to infinitely many samples).
+
+The trace of the root needs no root. Write C₁ = R₁ᵀR₁ and C₂ = R₂ᵀR₂ with any factors: centred data
+divided by √(n−1), their QR factor, or the root of the eigenvalues times the eigenvectors. The
+eigenvalues of C₁C₂ other than 0 are the squared singular values of R₁R₂ᵀ, hence
+
+    tr (C₁^½ C₂ C₁^½)^½ = sum of the singular values of R₁R₂ᵀ,
+
+which is symmetric, never complex, and loses no digits to squaring, of whatever rank the data are.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gqlib.metrics._input import (
+    Array,
+    chunks,
+    features,
+    finite,
+    same_width,
+    tensor,
+    wide,
+)
+from gqlib.metrics.result import Result
+
+#: Rows that are widened to float64 at a time.
+_ROWS = 8192
+
+
+class GaussianStatistics:
+    """Sample size, mean and covariance of features, kept so that parts can be merged.
+
+    Holds n, the mean and the centred second moment Σ(x − mean)(x − mean)ᵀ in float64, and merges
+    them by Chan, Golub and LeVeque 1979, which stays exact for features far from 0.
+
+    Args:
+        dims: Number of features D; taken from the first update if left out.
+        extractor: What made the features; statistics of two extractors are never compared.
+        resize: How images were resized before.
+    """
+
+    def __init__(self, dims: int | None = None, *, extractor: str = "", resize: str = "") -> None:
+        if dims is not None and dims < 1:
+            raise ValueError(f"dims={dims}, expected at least 1 feature")
+        self.extractor, self.resize = extractor, resize
+        self._n: int | None = 0
+        # The mean is kept as origin + offset, the origin being a sample: so that a mean far from
+        # 0 costs no digits when parts are merged.
+        self._origin = torch.zeros(dims or 0, dtype=torch.float64)
+        self._offset = torch.zeros(dims or 0, dtype=torch.float64)
+        self._scatter = torch.zeros(dims or 0, dims or 0, dtype=torch.float64)
+
+    @classmethod
+    def from_features(
+        cls, x: Array, *, extractor: str = "", resize: str = ""
+    ) -> GaussianStatistics:
+        """The statistics of all rows of ``x``, shape (N, D), N ≥ 1."""
+        return cls(extractor=extractor, resize=resize).update(x)
+
+    @classmethod
+    def from_moments(
+        cls,
+        mean: Array,
+        cov: Array,
+        n: int | None = None,
+        *,
+        extractor: str = "",
+        resize: str = "",
+    ) -> GaussianStatistics:
+        """Statistics known only by their mean (D,) and covariance (D, D), divisor n − 1.
+
+        Without ``n`` they can be compared, but not updated or merged.
+        """
+        m, c = _moments(mean, cov, "mean", "cov")
+        if n is not None and n < 2:
+            raise ValueError(f"n={n}, expected at least 2 samples behind a covariance, or None")
+        statistics = cls(len(m), extractor=extractor, resize=resize)
+        statistics._n, statistics._origin = n, m
+        statistics._offset = torch.zeros_like(m)
+        statistics._scatter = c if n is None else c * (n - 1)
+        return statistics
+
+    @property
+    def n(self) -> int | None:
+        """Number of samples so far; ``None`` if the moments came without it."""
+        return self._n
+
+    @property
+    def dims(self) -> int:
+        """Number of features D; 0 as long as it is not known."""
+        return len(self._origin)
+
+    @property
+    def mean(self) -> torch.Tensor:
+        """Shape (D,), float64."""
+        self._at_least(1, "a mean")
+        return self._origin + self._offset
+
+    @property
+    def cov(self) -> torch.Tensor:
+        """Shape (D, D), float64, divisor n − 1."""
+        self._at_least(2, "a covariance")
+        return self._scatter / (1 if self._n is None else self._n - 1)
+
+    def update(self, x: Array) -> GaussianStatistics:
+        """Add the rows of ``x``, shape (N, D), N ≥ 1, in place; returns itself."""
+        t = features(x, "x", at_least=1)
+        self._known("update")
+        if self.dims not in (0, t.shape[1]):
+            raise ValueError(
+                f"x has {t.shape[1]} features a sample, these statistics have {self.dims}: "
+                "use one feature extractor for all batches"
+            )
+        if self._n == 0:
+            self._origin = wide(t[:1])[0].clone()
+            self._offset = torch.zeros_like(self._origin)
+            self._scatter = torch.zeros(t.shape[1], t.shape[1]).to(self._origin)
+        for rows in chunks(t, _ROWS):
+            block = wide(rows).to(self._origin.device) - self._origin
+            offset = block.mean(0)
+            block -= offset
+            self._merge(len(block), offset, block.T @ block)
+        return self
+
+    def merge(self, other: GaussianStatistics) -> GaussianStatistics:
+        """The statistics of both sets of samples together, as a new object."""
+        self._known("merge")
+        other._known("merge")
+        _same_source(self, other)
+        if self.dims and other.dims and self.dims != other.dims:
+            raise ValueError(
+                f"statistics of {self.dims} and of {other.dims} features cannot be merged: "
+                "use one feature extractor for both"
+            )
+        if self.resize and other.resize and self.resize != other.resize:
+            raise ValueError(
+                f"images resized by {self.resize!r} and by {other.resize!r} are not one set: "
+                "resize all of them in one way"
+            )
+        first, second = (self, other) if self._n else (other, self)
+        result = GaussianStatistics(
+            extractor=self.extractor or other.extractor, resize=self.resize or other.resize
+        )
+        result._n, result._origin = first._n, first._origin.clone()
+        result._offset, result._scatter = first._offset.clone(), first._scatter.clone()
+        if second._n:
+            device = result._origin.device
+            offset = (second._origin.to(device) - result._origin) + second._offset.to(device)
+            result._merge(second._n, offset, second._scatter.to(device))
+        return result
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write an ``.npz`` with ``mu`` and ``sigma`` as pytorch-fid reads them, and the rest."""
+        mu, sigma = self.mean.cpu().numpy(), self.cov.cpu().numpy()
+        target = Path(path)
+        handle, name = tempfile.mkstemp(dir=target.parent, suffix=".npz")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            np.savez(
+                temporary,
+                mu=mu,
+                sigma=sigma,
+                n=-1 if self._n is None else self._n,
+                extractor=self.extractor,
+                resize=self.resize,
+            )
+            temporary.chmod(0o644)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> GaussianStatistics:
+        """Read what :meth:`save` or pytorch-fid wrote; the latter's files do not tell n."""
+        with np.load(path, allow_pickle=False) as file:
+            missing = {"mu", "sigma"} - set(file.files)
+            if missing:
+                raise ValueError(
+                    f"{Path(path).name} holds {', '.join(file.files)}, expected the arrays mu and "
+                    "sigma: write it with GaussianStatistics.save or pytorch-fid --save-stats"
+                )
+            n = int(file["n"]) if "n" in file else -1
+            text = {key: str(file[key]) if key in file else "" for key in ("extractor", "resize")}
+            return cls.from_moments(file["mu"], file["sigma"], n if n >= 0 else None, **text)
+
+    def all_reduce(self) -> GaussianStatistics:
+        """Merge the statistics of all processes of torch.distributed, in place, into each one.
+
+        Does nothing where no process group was started. Returns itself.
+        """
+        import torch.distributed as dist
+
+        if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+            return self
+        self._known("all_reduce")
+        device = self._origin.device
+        if dist.get_backend() == "nccl":
+            device = torch.device("cuda", torch.cuda.current_device())
+        nobody = 1 << 40
+        # Widths and the first process with samples: one that saw none may not know D.
+        seen = self._n or 0
+        known = self.dims or nobody
+        least = torch.tensor([known, -self.dims, dist.get_rank() if seen else nobody]).to(device)
+        dist.all_reduce(least, dist.ReduceOp.MIN)
+        dims, widest, first = (int(v) for v in least)
+        if dims not in (-widest, nobody):
+            raise ValueError(
+                f"the processes hold statistics of {dims} to {-widest} features, expected one "
+                "number: use one feature extractor in all of them"
+            )
+        if first == nobody:
+            return self
+        zeros = torch.zeros(dims, dtype=torch.float64, device=device)
+        origin = self._origin.to(device).clone() if seen else zeros.clone()
+        dist.broadcast(origin, first)
+        offset = (self._origin.to(device) - origin) + self._offset.to(device) if seen else zeros
+        total = torch.tensor(seen, device=device)
+        dist.all_reduce(total)
+        mean = offset * (seen / int(total))
+        dist.all_reduce(mean)
+        scatter = seen * torch.outer(offset - mean, offset - mean)
+        if seen:
+            scatter += self._scatter.to(device)
+        dist.all_reduce(scatter)
+        self._n, self._origin, self._offset, self._scatter = int(total), origin, mean, scatter
+        return self
+
+    def _merge(self, n: int, offset: torch.Tensor, scatter: torch.Tensor) -> None:
+        """Add n samples, given the mean's offset from this one's origin (Chan et al. 1979)."""
+        before = self._n or 0
+        total = before + n
+        delta = offset - self._offset
+        self._offset = self._offset + delta * (n / total)
+        self._scatter = self._scatter + scatter
+        self._scatter += torch.outer(delta, delta) * (before * n / total)
+        self._n = total
+
+    def _at_least(self, n: int, what: str) -> None:
+        if self._n is not None and self._n < n:
+            raise ValueError(f"{what} needs at least {n} samples, got {self._n}: call update first")
+
+    def _known(self, verb: str) -> None:
+        if self._n is None:
+            raise ValueError(
+                f"cannot {verb} statistics whose number of samples is unknown: "
+                "give n to from_moments, or make them with GaussianStatistics.save"
+            )
+
+    def __repr__(self) -> str:
+        n = "unknown" if self._n is None else self._n
+        made = f", extractor={self.extractor!r}" if self.extractor else ""
+        return f"GaussianStatistics(n={n}, dims={self.dims}{made})"
+
+
+def frechet_distance(real: Array | GaussianStatistics, fake: Array | GaussianStatistics) -> Result:
+    """Squared Fréchet distance between the Gaussian fits of two sets of features.
+
+    Args:
+        real: Features of shape (N, D), N ≥ 2, or :class:`GaussianStatistics`.
+        fake: Features of shape (M, D), M ≥ 2, or :class:`GaussianStatistics`.
+
+    Returns:
+        A :class:`Result`, in the squared unit of the features, at least 0. Its warnings say where
+        a side has too few samples for its covariance: the estimate is then biased upward.
+
+    Raises:
+        ValueError: Another rank, a NaN, different D, fewer than two samples, two extractors.
+    """
+    (mean1, root1, n1), (mean2, root2, n2) = _side(real, "real"), _side(fake, "fake")
+    same_width(len(mean1), len(mean2))
+    warnings = [*_few(n1, len(mean1), "real"), *_few(n2, len(mean2), "fake")]
+    if isinstance(real, GaussianStatistics) and isinstance(fake, GaussianStatistics):
+        _same_source(real, fake)
+        if real.resize and fake.resize and real.resize != fake.resize:
+            warnings.append(
+                f"the real images were resized by {real.resize!r}, the fake ones by "
+                f"{fake.resize!r}: part of the distance is that difference"
+            )
+    return Result(
+        value=_distance(mean1, root1, mean2.to(mean1), root2.to(mean1)),
+        n_real=n1,
+        n_fake=n2,
+        warnings=tuple(warnings),
+        name="Fréchet distance (squared)",
+    )
+
+
+def frechet_from_moments(mean1: Array, cov1: Array, mean2: Array, cov2: Array) -> float:
+    """Squared Fréchet distance between N(mean1, cov1) and N(mean2, cov2).
+
+    Args:
+        mean1, mean2: Shape (D,).
+        cov1, cov2: Shape (D, D), symmetric positive semi-definite; singular is allowed.
+
+    Raises:
+        ValueError: Shapes disagree, a NaN, or a matrix that is no covariance.
+    """
+    m1, c1 = _moments(mean1, cov1, "mean1", "cov1")
+    m2, c2 = _moments(mean2, cov2, "mean2", "cov2")
+    same_width(len(m1), len(m2))
+    return _distance(m1, _root(c1, "cov1"), m2.to(m1), _root(c2.to(c1), "cov2"))
+
+
+def frechet_1d(mean1: float, std1: float, mean2: float, std2: float) -> float:
+    """The same for numbers: (mean1 − mean2)² + (std1 − std2)², from standard deviations ≥ 0."""
+    return float((mean1 - mean2) ** 2 + (std1 - std2) ** 2)
+
+
+def sqrtm_psd(m: Array) -> torch.Tensor:
+    """The symmetric positive semi-definite root of a symmetric positive semi-definite matrix.
+
+    Args:
+        m: Shape (D, D); singular is allowed.
+
+    Returns:
+        float64 tensor of shape (D, D) whose square is ``m``.
+
+    Raises:
+        ValueError: Not square, not symmetric, a NaN, or a negative eigenvalue beyond rounding.
+    """
+    values, vectors = _eigen(_symmetric(m, "m"), "m")
+    return (vectors * values.sqrt()) @ vectors.T
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtrapolatedResult(Result):
+    """A value at infinitely many samples: the intercept of a line in 1/n.
+
+    Attributes:
+        slope: Slope of the line: the bias at n samples is about slope / n.
+        r2: Share of the variance of the measured values that the line explains.
+        sizes: Numbers of samples at which the distance was measured.
+        values: The distances there.
+    """
+
+    slope: float
+    r2: float
+    sizes: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+def frechet_distance_infinity(
+    real: Array | GaussianStatistics, fake: Array, points: int = 15, seed: int = 0
+) -> ExtrapolatedResult:
+    """Squared Fréchet distance extrapolated to infinitely many fakes (Chong and Forsyth 2020).
+
+    Measures the distance on ``points`` random subsets of the fakes, of sizes spaced evenly from a
+    tenth of them to all, and takes the intercept of the least-squares line in 1/n. The bias that
+    comes from the finite real side stays in, as in the paper.
+
+    Args:
+        real: Features of shape (N, D), or :class:`GaussianStatistics`.
+        fake: Features of shape (M, D), M ≥ 20.
+        points: Number of sizes, at least 2.
+        seed: Seeds the subsets, each drawn without replacement.
+
+    Raises:
+        ValueError: As :func:`frechet_distance`; fewer than 2 points or 20 fakes.
+    """
+    if points < 2:
+        raise ValueError(f"points={points}, expected at least 2 sizes to lay a line through")
+    t = features(fake, "fake", at_least=20)
+    mean, root, n_real = _side(real, "real")
+    same_width(len(mean), t.shape[1])
+    n, d = t.shape
+    sizes = [round(s) for s in np.linspace(max(2, n // 10), n, points).tolist()]
+    generator = torch.Generator().manual_seed(seed)
+    values = []
+    for size in sizes:
+        rows = torch.randperm(n, generator=generator)[:size].to(t.device)
+        mean2, root2, _ = _side(t[rows], "fake")
+        values.append(_distance(mean, root, mean2.to(mean), root2.to(mean)))
+    intercept, slope, r2 = line_in_inverse(sizes, values)
+    warnings = [*_few(n_real, d, "real")]
+    if sizes[0] <= d:
+        warnings.append(
+            f"the smallest subset has {sizes[0]} samples for {d} features, where the bias is no "
+            "longer a line in 1/n: use more fakes"
+        )
+    return ExtrapolatedResult(
+        value=intercept,
+        n_real=n_real,
+        n_fake=n,
+        warnings=tuple(warnings),
+        name="Fréchet distance (squared) at infinitely many fakes",
+        slope=slope,
+        r2=r2,
+        sizes=tuple(sizes),
+        values=tuple(values),
+    )
+
+
+def line_in_inverse(sizes: Sequence[float], values: Sequence[float]) -> tuple[float, float, float]:
+    """Least squares of values = intercept + slope / size: (intercept, slope, R²)."""
+    inverse = 1 / np.asarray(sizes, dtype=np.float64)
+    y = np.asarray(values, dtype=np.float64)
+    if inverse.shape != y.shape or inverse.ndim != 1:
+        raise ValueError(
+            f"{inverse.shape} sizes and {y.shape} values, expected one value for each size"
+        )
+    x = inverse - inverse.mean()
+    if not x @ x > 0:
+        raise ValueError("all sizes are equal, expected at least two different ones")
+    slope = float(x @ y / (x @ x))
+    residual = y - y.mean() - slope * x
+    spread = float(np.square(y - y.mean()).sum())
+    r2 = 1 - float(residual @ residual) / spread if spread > 0 else 1.0
+    return float(y.mean() - slope * inverse.mean()), slope, r2
+
+
+def _distance(m1: torch.Tensor, r1: torch.Tensor, m2: torch.Tensor, r2: torch.Tensor) -> float:
+    """The formula, from means (D,) and factors R (any rows, D) with RᵀR = C."""
+    cross = torch.linalg.svdvals(r1 @ r2.T).sum()
+    distance = (m1 - m2).square().sum() + r1.square().sum() + r2.square().sum() - 2 * cross
+    return max(float(distance), 0.0)  # below 0 only by rounding
+
+
+def _side(
+    x: Array | GaussianStatistics, name: str
+) -> tuple[torch.Tensor, torch.Tensor, int | None]:
+    """Mean (D,), a factor of the covariance, and the number of samples."""
+    if isinstance(x, GaussianStatistics):
+        return x.mean, _root(x.cov, name), x.n
+    t = features(x, name)
+    n, d = t.shape
+    origin = wide(t[:1])[0]
+    mean = torch.stack([(wide(b) - origin).sum(0) for b in chunks(t, _ROWS)]).sum(0) / n
+    root = origin.new_empty(0, d)
+    for rows in chunks(t, _ROWS):
+        root = torch.cat([root, wide(rows) - origin - mean])
+        if len(root) > d:  # RᵀR stays what it was, with no more than d rows
+            root = torch.linalg.qr(root, mode="r").R
+    return origin + mean, root / (n - 1) ** 0.5, n
+
+
+def _root(cov: torch.Tensor, name: str) -> torch.Tensor:
+    values, vectors = _eigen(cov, name)
+    # An eigenvalue that is 0 comes out as rounding of the largest, and its root would be a
+    # hundred million times that.
+    values = torch.where(values > len(cov) * 2.3e-16 * values[-1], values, 0.0)
+    return (vectors * values.sqrt()).T
+
+
+def _eigen(matrix: torch.Tensor, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    values, vectors = torch.linalg.eigh(matrix)
+    low, high = float(values[0]), float(values[-1])
+    if low < -1e-5 * max(abs(high), abs(low) * 1e-5):
+        raise ValueError(
+            f"{name} has the eigenvalue {low:.3g} beside the largest {high:.3g}, expected a "
+            "positive semi-definite matrix: is it a covariance?"
+        )
+    return values.clamp_min(0), vectors
+
+
+def _symmetric(matrix: Array, name: str) -> torch.Tensor:
+    t = finite(tensor(matrix, name), name)
+    if t.ndim != 2 or t.shape[0] != t.shape[1] or t.shape[0] == 0:
+        raise ValueError(f"{name} has shape {tuple(t.shape)}, expected a square matrix (D, D)")
+    t = wide(t)
+    off = float((t - t.T).abs().max())
+    if off > 1e-5 * float(t.abs().max()):
+        raise ValueError(
+            f"{name} differs from its transpose by up to {off:.3g}, expected a symmetric matrix"
+        )
+    return (t + t.T) / 2
+
+
+def _moments(
+    mean: Array, cov: Array, mean_name: str, cov_name: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    m = finite(tensor(mean, mean_name), mean_name)
+    c = _symmetric(cov, cov_name)
+    if m.ndim != 1 or len(m) != len(c):
+        raise ValueError(
+            f"{mean_name} has shape {tuple(m.shape)} and {cov_name} {tuple(c.shape)}, "
+            "expected (D,) and (D, D)"
+        )
+    return wide(m).to(c.device), c
+
+
+def _few(n: int | None, d: int, side: str) -> list[str]:
+    if n is None:
+        return [f"the number of samples behind the {side} statistics is unknown"]
+    if n <= d:
+        return [
+            f"{n} {side} samples, no more than the {d} feature dimensions: "
+            "the estimate is biased upward"
+        ]
+    return []
+
+
+def _same_source(first: GaussianStatistics, second: GaussianStatistics) -> None:
+    if first.extractor and second.extractor and first.extractor != second.extractor:
+        raise ValueError(
+            f"one side's features come from {first.extractor!r}, the other's from "
+            f"{second.extractor!r}: use one extractor for both"
+        )

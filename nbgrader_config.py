@@ -1,0 +1,42 @@
+"""nbgrader's configuration of this course; the formgrader and the command line both read it."""
+
+from pathlib import Path
+
+from nbgrader.converters.autograde import Autograde
+from nbgrader.converters.generate_assignment import GenerateAssignment
+from nbgrader.converters.generate_feedback import GenerateFeedback
+
+from gqlib.grading.gradebook import refuse_locked
+from gqlib.grading.preprocessors import CourseCells, HideHiddenTests, RestoreCells, publication
+
+c = get_config()  # noqa: F821
+
+here = Path(__file__).resolve().parent
+refuse_locked(Path("gradebook.db"))
+
+c.CourseDirectory.course_id = "gqlib"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "lessons"
+c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "*.part"]
+
+# Generate: the badge and the installation are derived from one setting in pyproject.toml.
+c.CourseCells.repository, c.CourseCells.ref = publication(here / "pyproject.toml")
+c.GenerateAssignment.preprocessors = [CourseCells, *GenerateAssignment.preprocessors.default()]
+c.ClearSolutions.code_stub = {
+    "python": 'raise NotImplementedError("write your answer here, and delete this line")'
+}
+c.ClearSolutions.text_stub = "*Write your answer here.*"
+
+# Autograde: a cell that never ends costs its own points only.
+c.Autograde.sanitize_preprocessors = [
+    RestoreCells,
+    *Autograde.sanitize_preprocessors.default(),
+]
+c.Execute.timeout = 60
+c.Execute.interrupt_on_timeout = True
+
+# Feedback: hidden tests stay hidden.
+c.GenerateFeedback.preprocessors = [
+    HideHiddenTests,
+    *GenerateFeedback.preprocessors.default(),
+]

@@ -1,0 +1,333 @@
+"""The Fréchet distance: closed forms, laws it must obey, and statistics that merge."""
+
+import math
+import socket
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+
+from gqlib.metrics import (
+    GaussianStatistics,
+    frechet_distance,
+    frechet_distance_infinity,
+    frechet_from_moments,
+    sqrtm_psd,
+)
+from gqlib.metrics import frechet as module
+
+
+def normal(n, d, seed=0, dtype=torch.float64):
+    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def mixed(n, d, seed=0):
+    """Correlated features of very different scales."""
+    return normal(n, d, seed) @ (normal(d, d, 99) * torch.logspace(0, -2, d, dtype=torch.float64))
+
+
+def by_scipy(x, y):
+    """The textbook formula, with the root of the product of the covariances."""
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    c1, c2 = np.cov(x.T), np.cov(y.T)
+    root = scipy.linalg.sqrtm(c1 @ c2).real
+    gap = x.mean(0) - y.mean(0)
+    return gap @ gap + np.trace(c1) + np.trace(c2) - 2 * np.trace(root)
+
+
+# --- closed forms
+
+
+@pytest.mark.parametrize(("n", "m"), [(200, 150), (12, 200), (12, 9)])
+def test_against_the_textbook(n, m):
+    x, y = mixed(n, 10, 1), mixed(m, 10, 2) * 1.3 + 0.2
+    assert float(frechet_distance(x, y)) == pytest.approx(by_scipy(x, y), rel=1e-6)
+
+
+def test_commuting_covariances_compare_standard_deviations():
+    s1, s2 = torch.tensor([1.0, 2.0, 0.0]), torch.tensor([3.0, 0.5, 1.0])
+    got = frechet_from_moments(
+        torch.zeros(3), torch.diag(s1**2), torch.tensor([0.0, 0.0, 2.0]), torch.diag(s2**2)
+    )
+    assert got == pytest.approx(4 + float(((s1 - s2) ** 2).sum()), rel=1e-12)
+
+
+def test_one_dimension():
+    assert module.frechet_1d(1.0, 2.0, 4.0, 0.5) == 9 + 2.25
+    got = frechet_from_moments([1.0], [[4.0]], [4.0], [[0.25]])
+    assert got == pytest.approx(9 + 2.25, rel=1e-12)
+
+
+def test_two_lines_at_an_angle():
+    # Rank one each: the root of the product has trace |cos| for unit directions.
+    angle = 0.7
+    u, v = np.array([1, 0.0]), np.array([math.cos(angle), math.sin(angle)])
+    got = frechet_from_moments(np.zeros(2), np.outer(u, u), np.zeros(2), np.outer(v, v))
+    assert got == pytest.approx(2 - 2 * math.cos(angle), rel=1e-12)
+
+
+def test_few_samples_in_many_dimensions_is_the_small_problem_padded():
+    small_x, small_y = normal(5, 7, 3), normal(6, 7, 4) + 1
+    basis = torch.linalg.qr(normal(300, 7, 5))[0]
+    want = float(frechet_distance(small_x, small_y))
+    assert float(frechet_distance(small_x @ basis.T, small_y @ basis.T)) == pytest.approx(
+        want, rel=1e-11
+    )
+
+
+# --- laws
+
+
+@pytest.mark.parametrize(("n", "d"), [(50, 8), (8, 50), (9000, 3), (3, 2)])
+def test_a_set_has_no_distance_to_itself(n, d):
+    x = mixed(n, d)
+    assert float(frechet_distance(x, x)) <= 1e-12 * float(x.square().sum() / n)
+    statistics = GaussianStatistics.from_features(x)
+    assert float(frechet_distance(statistics, statistics)) <= 1e-12 * float(statistics.cov.trace())
+
+
+def test_collinear_features_lose_no_digits():
+    x, y = normal(200, 3, 1), normal(150, 3, 2) * 2
+    with_sum = [torch.cat([z, z.sum(1, keepdim=True), torch.ones(len(z), 2)], 1) for z in (x, y)]
+    # The sum is a fourth coordinate along (1, 1, 1): an isometry after scaling that direction.
+    stretch = torch.eye(3).double() + torch.ones(3, 3).double() / 3
+    want = float(frechet_distance(x @ stretch, y @ stretch))
+    assert float(frechet_distance(*with_sum)) == pytest.approx(want, rel=1e-12)
+    x0 = with_sum[0]
+    assert float(frechet_distance(x0, x0)) < 1e-12
+
+
+def test_symmetric_and_invariant_under_rotation_and_shift():
+    x, y = mixed(60, 5, 1), mixed(70, 5, 2) + 0.1
+    want = float(frechet_distance(x, y))
+    q = torch.linalg.qr(normal(5, 5, 3))[0]
+    assert float(frechet_distance(y, x)) == pytest.approx(want, rel=1e-12)
+    assert float(frechet_distance(x @ q + 3, y @ q + 3)) == pytest.approx(want, rel=1e-11)
+    assert float(frechet_distance(x * 10, y * 10)) == pytest.approx(100 * want, rel=1e-12)
+    assert float(frechet_distance(x[torch.randperm(60)], y)) == pytest.approx(want, rel=1e-12)
+
+
+def test_a_shift_adds_its_square():
+    x, y = mixed(60, 5, 1), mixed(70, 5, 2)
+    y = y - y.mean(0) + x.mean(0)
+    base, shift = float(frechet_distance(x, y)), torch.tensor([1.0, -2, 0, 0, 3]).double()
+    assert float(frechet_distance(x, y + shift)) == pytest.approx(base + 14, rel=1e-12)
+
+
+@pytest.mark.parametrize("offset", [1e4, 1e7])
+def test_large_offsets_cost_no_digits(offset):
+    # Multiples of 1/8 in this range: adding the offset is exact in float64.
+    x = (mixed(300, 4, 1) * 64).round() / 8
+    y = (mixed(300, 4, 2) * 80).round() / 8
+    want = float(frechet_distance(x, y))
+    assert float(frechet_distance(x + offset, y + offset)) == pytest.approx(want, rel=1e-11)
+    merged = GaussianStatistics()
+    for part in (y + offset).split(7):
+        merged.update(part)
+    np.testing.assert_allclose(merged.cov, np.cov(y.T), rtol=1e-9, atol=1e-9)
+
+
+def test_many_rows_are_taken_in_pieces(monkeypatch):
+    x, y = mixed(500, 6, 1), mixed(400, 6, 2) + 0.3
+    want = float(frechet_distance(x, y))
+    monkeypatch.setattr(module, "_ROWS", 17)
+    assert float(frechet_distance(x, y)) == pytest.approx(want, rel=1e-12)
+    statistics = GaussianStatistics.from_features(x)
+    np.testing.assert_allclose(statistics.cov, np.cov(x.T), rtol=1e-10, atol=1e-12)
+
+
+def test_float32_gives_the_result_of_its_widening():
+    x, y = normal(40, 6, 1, torch.float32) + 100, normal(30, 6, 2, torch.float32) + 100
+    assert float(frechet_distance(x, y)) == float(frechet_distance(x.double(), y.double()))
+    assert float(frechet_distance(x.numpy(), y.numpy())) == float(frechet_distance(x, y))
+
+
+def test_the_argument_stays_as_it_was():
+    x = mixed(20, 3)
+    copy = x.clone()
+    frechet_distance(x, x)
+    GaussianStatistics.from_features(x).update(x)
+    assert torch.equal(x, copy)
+
+
+def test_samples_and_statistics_agree():
+    x, y = mixed(90, 7, 1), mixed(80, 7, 2) + 0.1
+    want = float(frechet_distance(x, y))
+    sx, sy = GaussianStatistics.from_features(x), GaussianStatistics.from_features(y)
+    assert float(frechet_distance(sx, y)) == pytest.approx(want, rel=1e-8)
+    result = frechet_distance(sx, sy)
+    assert float(result) == pytest.approx(want, rel=1e-8)
+    assert (result.n_real, result.n_fake) == (90, 80)
+
+
+def test_too_few_samples_are_reported():
+    result = frechet_distance(normal(5, 6), normal(70, 6))
+    assert len(result.warnings) == 1
+    assert "5 real samples" in result.warnings[0]
+    assert "biased upward" in result.warnings[0]
+
+
+# --- the root
+
+
+@pytest.mark.parametrize("rank", [1, 3, 5])
+def test_root_squares_to_the_matrix(rank):
+    a = normal(5, rank)
+    m = a @ a.T
+    root = sqrtm_psd(m)
+    np.testing.assert_allclose(root @ root, m, atol=1e-12)
+    np.testing.assert_allclose(root, root.T, atol=1e-14)
+    assert float(torch.linalg.eigvalsh(root)[0]) >= -1e-12
+
+
+# --- statistics
+
+
+def test_updates_and_merges_equal_one_pass():
+    x = mixed(101, 4)
+    whole = GaussianStatistics.from_features(x)
+    parts = GaussianStatistics(4)
+    for rows in (x[:1], x[1:3], x[3:50]):
+        assert parts.update(rows) is parts
+    merged = parts.merge(GaussianStatistics.from_features(x[50:]))
+    assert (merged.n, parts.n) == (101, 50)
+    np.testing.assert_allclose(merged.mean, whole.mean, atol=1e-13)
+    np.testing.assert_allclose(merged.cov, np.cov(x.T), atol=1e-13)
+    empty = GaussianStatistics()
+    assert empty.merge(whole).n == whole.merge(empty).n == 101
+    assert torch.equal(empty.merge(whole).cov, whole.cov)
+
+
+def test_file_round_trip_and_pytorch_fid(tmp_path):
+    x = mixed(30, 4)
+    path = tmp_path / "statistics.npz"
+    GaussianStatistics.from_features(x, extractor="digits", resize="bilinear").save(path)
+    back = GaussianStatistics.load(path)
+    assert (back.n, back.extractor, back.resize) == (30, "digits", "bilinear")
+    np.testing.assert_allclose(back.cov, np.cov(x.T), rtol=1e-12)
+    assert back.update(x).n == 60
+    with np.load(path) as file:  # what pytorch-fid does
+        np.testing.assert_allclose(file["mu"], x.mean(0), rtol=1e-12)
+        assert file["sigma"].shape == (4, 4)
+    assert [p.name for p in tmp_path.iterdir()] == ["statistics.npz"]
+
+    foreign = tmp_path / "foreign.npz"
+    np.savez(foreign, mu=x.mean(0), sigma=np.cov(x.T))
+    unknown = GaussianStatistics.load(foreign)
+    assert unknown.n is None
+    result = frechet_distance(unknown, x)
+    assert result.n_real is None
+    assert float(result) < 1e-10
+    assert "unknown" in result.warnings[0]
+    with pytest.raises(ValueError, match="number of samples is unknown"):
+        unknown.update(x)
+    np.savez(foreign, other=x)
+    with pytest.raises(ValueError, match="expected the arrays mu and sigma"):
+        GaussianStatistics.load(foreign)
+
+
+def test_extractors_and_resizing_are_compared():
+    x = mixed(30, 4)
+    a = GaussianStatistics.from_features(x, extractor="a", resize="bilinear")
+    b = GaussianStatistics.from_features(x, extractor="b")
+    c = GaussianStatistics.from_features(x, extractor="a", resize="nearest")
+    with pytest.raises(ValueError, match="'a', the other's from 'b'"):
+        frechet_distance(a, b)
+    assert "resized by 'bilinear'" in frechet_distance(a, c).warnings[0]
+    with pytest.raises(ValueError, match="are not one set"):
+        a.merge(c)
+
+
+def _reduce(rank, port, x, shared):
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2
+    )
+    statistics = GaussianStatistics()
+    if rank == 1:
+        statistics.update(x[:30])
+        statistics.update(x[30:])
+    statistics.all_reduce()
+    second = GaussianStatistics.from_features(x[:10] if rank == 0 else x[10:]).all_reduce()
+    for i, s in enumerate((statistics, second)):
+        shared[rank, i, 0] = s.n
+        shared[rank, i, 1:] = torch.cat([s.mean, s.cov.flatten()])
+    torch.distributed.destroy_process_group()
+
+
+def test_all_reduce_over_two_processes():
+    x = mixed(70, 3) + 1e4
+    assert GaussianStatistics.from_features(x).all_reduce().n == 70
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    shared = torch.zeros(2, 2, 13, dtype=torch.float64).share_memory_()
+    torch.multiprocessing.spawn(_reduce, (port, x, shared), nprocs=2)
+    want = np.concatenate([[70], x.mean(0), np.cov(x.T).ravel()])
+    np.testing.assert_allclose(shared.numpy(), np.broadcast_to(want, (2, 2, 13)), rtol=1e-8)
+
+
+# --- infinitely many samples
+
+
+def test_extrapolation_takes_the_bias_off():
+    d = 20
+    x, y = normal(20000, d, 1), normal(3000, d, 2)
+    plain, result = float(frechet_distance(x, y)), frechet_distance_infinity(x, y)
+    assert result.sizes[0] == 300
+    assert result.sizes[-1] == 3000
+    assert result.values[-1] == pytest.approx(plain, rel=1e-9)
+    assert result.slope > 0
+    assert result.r2 > 0.9
+    # Both laws are equal: 0 but for the bias of the real side and noise.
+    assert abs(float(result)) < plain / 3
+    assert float(result) == float(frechet_distance_infinity(x, y, seed=0))
+    assert float(result) != float(frechet_distance_infinity(x, y, seed=1))
+
+
+def test_line_is_exact_on_a_line():
+    sizes = [10, 20, 50]
+    intercept, slope, r2 = module.line_in_inverse(sizes, [3 + 7 / n for n in sizes])
+    assert (intercept, slope, r2) == pytest.approx((3, 7, 1))
+
+
+def test_global_random_state_is_left_alone():
+    state = torch.get_rng_state()
+    frechet_distance_infinity(normal(50, 3), normal(60, 3), points=3)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+# --- bad input
+
+OK = torch.eye(3)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: frechet_distance(torch.zeros(5), OK), r"real has shape \(5,\), expected \(N, D\)"),
+        (lambda: frechet_distance(OK, torch.zeros(5, 3, 3)), "fake has shape .* flatten"),
+        (lambda: frechet_distance(OK, torch.zeros(1, 3)), "fake has 1 sample, expected at least 2"),
+        (lambda: frechet_distance(OK, torch.zeros(4, 2)), "real has 3 features .* fake has 2"),
+        (lambda: frechet_distance(OK, OK * math.nan), r"fake holds 9 values .* index \(0, 0\)"),
+        (lambda: frechet_distance(OK, torch.zeros(3, 0)), "at least one feature"),
+        (lambda: frechet_distance(OK, np.array([["a"]])), "expected real numbers"),
+        (lambda: GaussianStatistics().mean, "a mean needs at least 1 samples, got 0"),
+        (lambda: GaussianStatistics.from_features(OK[:1]).cov, "needs at least 2 samples, got 1"),
+        (lambda: GaussianStatistics(4).update(OK), "3 features a sample, these statistics have 4"),
+        (lambda: GaussianStatistics(4).merge(GaussianStatistics(3)), "of 4 and of 3"),
+        (lambda: GaussianStatistics(0), "dims=0"),
+        (lambda: frechet_from_moments(torch.zeros(2), OK, torch.zeros(3), OK), r"\(2,\) and cov1"),
+        (lambda: frechet_from_moments(torch.zeros(3), OK[:2], torch.zeros(3), OK), "square matrix"),
+        (lambda: sqrtm_psd(torch.tensor([[1.0, 2], [2, 1]])), "eigenvalue -1 .* largest 3"),
+        (lambda: sqrtm_psd(-OK), "eigenvalue -1"),
+        (lambda: sqrtm_psd(torch.tensor([[1.0, 2], [0, 1]])), "differs from its transpose"),
+        (lambda: frechet_distance_infinity(OK, OK), "fake has 3 samples, expected at least 20"),
+        (lambda: frechet_distance_infinity(OK, torch.zeros(30, 3), points=1), "points=1"),
+        (lambda: module.line_in_inverse([5, 5], [1, 2]), "all sizes are equal"),
+        (lambda: module.line_in_inverse([5, 6], [1]), "one value for each size"),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,131 @@
+"""Grading soundness: wrong answers lose, right answers keep, and nothing else decides."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections import Counter
+
+import pytest
+
+from tests.notebooks.answer import Answer, Answers, Lesson, grade, load, outcomes
+
+LESSONS = ("02_error_measures",)
+
+lesson = functools.cache(Lesson)
+answers: functools._lru_cache_wrapper[Answers] = functools.cache(load)
+
+EXERCISES = [(name, exercise) for name in LESSONS for exercise in lesson(name).exercises]
+each_exercise = pytest.mark.parametrize(("name", "exercise"), EXERCISES)
+
+
+def gqlib_calls(exercise: str) -> list[Answer]:
+    """Answers that only call the library: by name, through importlib, through a wrapper."""
+    arguments = "(*args, **kwargs):\n    "
+    bodies = {
+        "imports the course's own answer": f"from gqlib.references import {exercise} as own\n"
+        f"    return own(*args, **kwargs)",
+        "goes through importlib and hides the exception": "import importlib\n"
+        "    library = importlib.import_module('gqlib.' + 'references')\n"
+        "    try:\n"
+        f"        return getattr(library, '{exercise}')(*args, **kwargs)\n"
+        "    except Exception:\n"
+        f"        return getattr(library, '{exercise}')(*args, **kwargs)",
+        "falls back on course.yours": "from gqlib import course\n"
+        f"    return course.yours('{exercise}')(*args, **kwargs)",
+    }
+    calls = [Answer(exercise, k, f"def {exercise}{arguments}{v}") for k, v in bodies.items()]
+    alias = f"import functools, gqlib.references as r\n{exercise} = functools.partial(r.{exercise})"
+    return [*calls, Answer(exercise, "is an alias of the course's own answer", alias)]
+
+
+@pytest.fixture(params=["", "another seed"], ids=["no secret", "secret"])
+def secret(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GQLIB_SECRET", request.param)
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_lesson_has_eighteen_automatic_points(name: str) -> None:
+    points = lesson(name).points
+    tested = {cell for exercise in lesson(name).exercises for cell in lesson(name).tests(exercise)}
+    assert tested == set(points), "every graded code cell belongs to one exercise"
+    assert sum(points.values()) == 18
+
+
+@each_exercise
+def test_there_are_enough_wrong_and_right_answers(name: str, exercise: str) -> None:
+    assert len(answers(name).of("mutants", exercise)) >= 8
+    assert len(answers(name).of("variants", exercise)) >= 3
+    assert exercise in answers(name).probes
+
+
+@each_exercise
+def test_every_criterion_is_broken_by_some_mutant(name: str, exercise: str) -> None:
+    broken = {cell for mutant in answers(name).of("mutants", exercise) for cell in mutant.breaks}
+    assert broken == set(lesson(name).tests(exercise))
+
+
+@each_exercise
+@pytest.mark.usefixtures("secret")
+def test_solution_keeps_all_points(name: str, exercise: str) -> None:
+    earned = grade(lesson(name), exercise, lesson(name).source[exercise])
+    assert all(earned.values()), earned
+
+
+@each_exercise
+def test_stub_earns_nothing(name: str, exercise: str) -> None:
+    stub = f"def {exercise}(*args, **kwargs):\n    raise NotImplementedError"
+    assert not any(grade(lesson(name), exercise, stub).values())
+    assert not any(grade(lesson(name), exercise, "pass").values()), "not defined at all"
+
+
+@each_exercise
+@pytest.mark.usefixtures("secret")
+def test_mutants_lose_the_points_of_what_they_break(name: str, exercise: str) -> None:
+    survivors = []
+    for mutant in answers(name).of("mutants", exercise):
+        assert mutant.breaks, mutant.name
+        earned = grade(lesson(name), exercise, mutant.source)
+        survivors += [(mutant.name, cell) for cell in mutant.breaks if earned[cell]]
+    assert not survivors
+
+
+@each_exercise
+@pytest.mark.usefixtures("secret")
+def test_variants_keep_all_points(name: str, exercise: str) -> None:
+    for variant in answers(name).of("variants", exercise):
+        earned = grade(lesson(name), exercise, variant.source)
+        assert all(earned.values()), (variant.name, earned)
+
+
+@each_exercise
+def test_answers_that_call_gqlib_earn_nothing(name: str, exercise: str) -> None:
+    for answer in gqlib_calls(exercise):
+        assert not any(grade(lesson(name), exercise, answer.source).values()), answer.name
+
+
+@each_exercise
+def test_mutants_are_numerically_distinct(name: str, exercise: str) -> None:
+    probe = answers(name).probes[exercise]
+    solution = Answer(exercise, "the solution", lesson(name).source[exercise])
+    candidates = [solution, *answers(name).of("mutants", exercise)]
+    seen: dict[str, str] = {}
+    for answer in candidates:
+        outcome = outcomes(lesson(name), exercise, answer.source, probe)
+        assert outcome not in seen, f"{answer.name!r} and {seen[outcome]!r} agree on the probes"
+        seen[outcome] = answer.name
+    names = Counter(answer.name for answer in candidates)
+    assert max(names.values()) == 1, "two mutants share a name"
+
+
+@pytest.mark.whole
+@each_exercise
+def test_hidden_tests_hold_for_any_secret(
+    name: str, exercise: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = [Answer(exercise, "the solution", lesson(name).source[exercise])]
+    for seed in range(int(os.environ.get("GQLIB_SECRETS", "20"))):
+        monkeypatch.setenv("GQLIB_SECRET", f"secret {seed}")
+        for answer in [*right, *answers(name).of("variants", exercise)]:
+            earned = grade(lesson(name), exercise, answer.source)
+            assert all(earned.values()), (seed, answer.name, earned)
