@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import itertools
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
 _PORT = 8888
+# Jupyter's page configuration for the course: no question about news, no fetching of news.
+_JUPYTER = Path(__file__).parent / "jupyter"
+# How else a flag can name a setting.
+_OTHER_NAMES = {
+    "ServerApp.root_dir": ("notebook-dir",),
+    "ServerApp.port": ("port",),
+    "ServerApp.log_level": ("log-level", "debug"),
+    "LabApp.log_level": ("log-level", "debug"),
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,55 +41,97 @@ def main(arguments: list[str] | None = None) -> int:
 def open_lab(flags: list[str]) -> int:
     """Replace this process by JupyterLab, at the first lesson of the course in this folder.
 
-    ``flags`` are JupyterLab's own. Where the usual port is taken, the next free one is used and a
-    sentence says so; a port that was asked for and is taken is an error.
+    ``flags`` are JupyterLab's own and overrule what is set here. Where the usual port is taken, the
+    next free one is used and a sentence says so; a port that was asked for and is taken is an
+    error. JupyterLab is kept from fetching news, and its log from everything but warnings.
+
+    Raises:
+        ValueError: JupyterLab is missing, or no port is to be had.
+        FileNotFoundError: There are no lessons in this folder.
     """
     if importlib.util.find_spec("jupyterlab") is None:
         raise ValueError('JupyterLab is not installed: run `pip install "gqlib[course]"` first')
     course = Path.cwd()
-    lessons = sorted((course / "lessons").glob("*/*.ipynb"))
+    # A lesson is named as its folder; a student's copies of it stand beside it.
+    lessons = sorted(p for p in course.glob("lessons/*/*.ipynb") if p.stem == p.parent.name)
     if not lessons:
         raise FileNotFoundError(
             f"no lessons in {course}: run this command in the folder that holds lessons/"
         )
-    options = [*flags, *_port(flags)]
-    first = lessons[0].relative_to(course).as_posix()
-    command = [sys.executable, "-m", "jupyterlab", f"--LabApp.default_url=/lab/tree/{first}"]
-    sys.stdout.flush()
-    os.execv(sys.executable, [*command, *options])
-
-
-def _port(flags: list[str]) -> list[str]:
-    """The ``--port`` to add to ``flags``, after a look at which ports are free."""
-    asked = [flag.partition("=")[2] for flag in flags if flag.startswith(("--port=", "-p="))]
-    asked += [
-        value
-        for flag, value in zip(flags, flags[1:], strict=False)
-        if flag in ("--port", "-p") and value.isdigit()
+    settings = {
+        "ServerApp.root_dir": str(course),
+        "ServerApp.port": _port(flags),
+        "ServerApp.log_level": "WARN",
+        "LabApp.log_level": "WARN",
+        "LabApp.extension_manager": "readonly",
+        "LabApp.default_url": f"/lab/tree/{lessons[0].relative_to(course).as_posix()}",
+    }
+    if _can_encrypt():  # otherwise each kernel warns that it can be listened to
+        settings["KernelManager.transport_encryption"] = "auto"
+    given = {flag.lstrip("-").partition("=")[0] for flag in flags}
+    # Jupyter refuses a setting that is given twice.
+    options = [
+        f"--{name}={value}"
+        for name, value in settings.items()
+        if given.isdisjoint({name, *_OTHER_NAMES.get(name, ())})
     ]
-    if asked:
-        if asked[-1].isdigit() and int(asked[-1]) and not _free(int(asked[-1])):
+    command = [sys.executable, "-m", "jupyterlab", *options, *flags]
+    searched = [str(_JUPYTER), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(searched)
+    print("JupyterLab is starting. To stop it, press Ctrl-C twice in this window.", flush=True)
+    if os.name != "nt":
+        os.execv(sys.executable, command)
+    # On Windows execv would give the terminal back while JupyterLab still runs in it.
+    return subprocess.call(command)
+
+
+def _can_encrypt() -> bool:
+    """Whether this Jupyter can encrypt what the server and a kernel say to each other."""
+    import zmq
+    from jupyter_client.manager import KernelManager
+
+    return hasattr(KernelManager, "transport_encryption") and bool(zmq.has("curve"))
+
+
+def _port(flags: list[str]) -> int:
+    """The port that ``flags`` ask for, or else the first free one from the usual port on."""
+    names = ("--port", "--ServerApp.port")
+    asked = [flag.partition("=")[2] for flag in flags if flag.partition("=")[0] in names]
+    asked += [value for flag, value in itertools.pairwise(flags) if flag in names]
+    ports = [int(value) for value in asked if value.isdigit()]
+    for port in ports:
+        if not _free(port):
             raise ValueError(
-                f"port {asked[-1]} is in use: close the program that uses it, or name another port"
+                f"port {port} is in use or forbidden: close the program that uses it, or name "
+                "another port"
             )
-        return []
-    if _free(_PORT):
-        return [f"--port={_PORT}"]
-    port = next((p for p in range(_PORT + 1, _PORT + 100) if _free(p)), 0)
-    print(
-        f"Port {_PORT} is in use, probably by a JupyterLab that is already open: this one opens on "
-        f"port {port}. To go on in the other one instead, press Ctrl-C and open "
-        f"http://localhost:{_PORT}/lab."
-    )
-    return [f"--port={port}"]
+    if ports:
+        return ports[0]
+    free = next((port for port in range(_PORT, _PORT + 100) if _free(port)), None)
+    if free is None:
+        raise ValueError(
+            f"ports {_PORT} to {_PORT + 99} are in use: name a free one, as in --port=9000"
+        )
+    if free != _PORT:
+        print(
+            f"Port {_PORT} is in use, probably by a JupyterLab that is already open: this one "
+            f"opens on port {free}. To go on in the other one instead, press Ctrl-C and open "
+            f"http://localhost:{_PORT}/lab."
+        )
+    return free
 
 
 def _free(port: int) -> bool:
+    """Whether a server could listen on ``port`` (0 asks for any, and is always free)."""
     with socket.socket() as probe:
-        # As Jupyter's server does: a port in TIME_WAIT counts as free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # As Jupyter's server does: a port in TIME_WAIT counts as free, but not on Windows, where
+        # the option would let two programs share one port.
+        if os.name != "nt":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
+        except OverflowError:
+            raise ValueError(f"port {port} does not exist: name one from 1 to 65535") from None
         except OSError:
             return False
     return True

@@ -1,7 +1,7 @@
 """Ways to spoil images by a dial: what a measure of quality must notice.
 
 After the experiment of Heusel et al., "GANs trained by a two time-scale update rule converge to a
-local Nash equilibrium", NeurIPS 2017, section 4.1 and figure 3, adapted to small grey images.
+local Nash equilibrium", NeurIPS 2017, figure 3, adapted to small grey images.
 
 Every function takes images [N, H, W], floats in [0, 1], and a strength, at which 0 changes nothing
 (up to the interpolation's rounding); it returns new images of the same shape and range. Those that
@@ -73,7 +73,7 @@ def salt_and_pepper(images: Tensor, strength: float, generator: Generator) -> Te
 
 
 def contaminate(images: Tensor, others: Tensor, strength: float, generator: Generator) -> Tensor:
-    """Replace the share ``strength`` of the images, chosen at random, by ``others`` at their place."""
+    """Replace a random share ``strength`` of the images by ``others`` at the same places."""
     chosen = torch.randperm(len(images), generator=generator)[: round(strength * len(images))]
     mixed = images.clone()
     mixed[chosen] = others[chosen]

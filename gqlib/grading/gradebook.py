@@ -32,8 +32,9 @@ def refuse_locked(path: Path, arguments: list[str] | None = None) -> None:
     nbgrader itself would fail halfway through and advise to upgrade the database.
     """
     arguments = sys.argv if arguments is None else arguments
-    command = [Path(arguments[0]).stem, *arguments[1:2]]
-    if command[0] == "nbgrader" and set(command[1:]) & _WRITING and is_locked(path):
+    # Started as `nbgrader …` or as `python -m nbgrader …`.
+    program = "nbgrader" in Path(arguments[0]).parts[-2:]
+    if program and set(arguments[1:2]) & _WRITING and is_locked(path):
         raise SystemExit(
             f"The gradebook {path} is locked by another process: wait until the grading that runs "
             "there has finished, or close the program that has it open, and run this command again."

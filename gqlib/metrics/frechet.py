@@ -4,7 +4,7 @@
 
 Dowson and Landau, "The Fréchet distance between multivariate normal distributions", J. Multivariate
 Analysis 12(3), 1982. Heusel et al., "GANs trained by a two time-scale update rule converge to a
-local Nash equilibrium", NeurIPS 2017, section 3 (FID: the features are those of Inception-v3).
+local Nash equilibrium", NeurIPS 2017 (FID: the features are those of Inception-v3).
 Chong and Forsyth, "Effectively unbiased FID and Inception Score and where to find them",
 CVPR 2020 (the extrapolation to infinitely many samples).
 

@@ -1,0 +1,62 @@
+"""A course of one tiny lesson, with a secret in its hidden test."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from gqlib.grading import classroom
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = "tiny"
+#: Stands in the hidden test as a comment, a name, a message and a value.
+PLANTED = "planted_7f3a91"
+
+_TEST = f"""assert double(2) == 4, "twice 2 is 4"
+x = 3
+### BEGIN HIDDEN TESTS
+# a comment with {PLANTED}
+{PLANTED}_number = 5
+assert double({PLANTED}_number) == 10, "the message of {PLANTED}"
+assert double("ab") == "abab", f"{PLANTED} on strings"
+### END HIDDEN TESTS"""
+
+
+def _cell(source: str, grade_id: str, **metadata: object) -> NotebookNode:
+    defaults = {"grade": False, "locked": False, "solution": False, "task": False}
+    nbgrader = {**defaults, "schema_version": 3, "grade_id": grade_id, **metadata}
+    return nbformat.v4.new_code_cell(source, metadata={"nbgrader": nbgrader})
+
+
+def tiny_solution() -> NotebookNode:
+    answer = "def double(x):\n    ### BEGIN SOLUTION\n    return 2 * x\n    ### END SOLUTION"
+    cells = [
+        nbformat.v4.new_markdown_cell("# Tiny", metadata={"tags": ["title"]}),
+        _cell("import math", "set-up", locked=True),
+        _cell(answer, "double", solution=True),
+        _cell(_TEST, "test_double", grade=True, locked=True, points=2),
+        _cell("assert math.pi > 3", "test_pi", grade=True, locked=True, points=1),
+    ]
+    cells[1].metadata["tags"] = ["set-up"]
+    nb = nbformat.v4.new_notebook(cells=cells)
+    nb.metadata.kernelspec = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    return nb
+
+
+@pytest.fixture(scope="module")
+def tiny_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the course's own configuration and the tiny lesson as its only solution."""
+    scratch = tmp_path_factory.mktemp("tiny")
+    root = scratch / "root"
+    (root / "solutions" / TINY).mkdir(parents=True)
+    for name in ("nbgrader_config.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, root / name)
+    nbformat.write(tiny_solution(), root / "solutions" / TINY / f"{TINY}.ipynb")
+    folder = scratch / "course"
+    folder.mkdir()
+    classroom.open_course(root, folder, TINY)
+    return folder

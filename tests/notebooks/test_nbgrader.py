@@ -1,0 +1,78 @@
+"""The real nbgrader agrees: on the solution, on the blank release, and on wrong and right answers.
+
+Exercises are independent, so one synthetic student can hold one mutant (or variant) of every
+exercise at once; a lesson's whole set then takes as many students as its longest list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from gqlib.grading import classroom, submissions
+from tests.notebooks.answer import ROOT, Answer, Answers, Lesson, load
+from tests.notebooks.test_soundness import LESSONS
+
+pytestmark = [pytest.mark.nbgrader, pytest.mark.slow]
+
+
+@dataclass
+class Holder:
+    """A student with one answer for each of some exercises, and the cells those must lose."""
+
+    name: str
+    answers: dict[str, str]
+    loses: set[str] = field(default_factory=set)
+    keeps: set[str] = field(default_factory=set)
+
+
+def holders(lesson: Lesson, kind: str, answers: Answers) -> list[Holder]:
+    """Students who together hold every answer of a kind once."""
+    lists = [answers.of(kind, exercise) for exercise in lesson.exercises]
+    made = []
+    for number, row in enumerate(zip_longest(*lists)):
+        held: list[Answer] = [answer for answer in row if answer is not None]
+        holder = Holder(f"{kind} {number}", {a.exercise: a.source for a in held})
+        for answer in held:
+            (holder.loses if kind == "mutants" else holder.keeps).update(
+                answer.breaks if kind == "mutants" else lesson.tests(answer.exercise)
+            )
+        made.append(holder)
+    return made
+
+
+def check(name: str, folder: Path, whole: bool) -> None:
+    lesson, answers = Lesson(name), load(name)
+    every = set(lesson.points)
+    released = classroom.open_course(ROOT, folder, name)
+    solution = submissions.answers_of(nbformat.read(lesson.path, as_version=4))
+    students = [Holder("solution", solution, keeps=every), Holder("blank", {}, loses=every)]
+    kinds = {kind: holders(lesson, kind, answers) for kind in ("mutants", "variants")}
+    students += [*kinds["mutants"], *kinds["variants"]] if whole else kinds["mutants"][:1]
+    for student in students:
+        mine = student.answers if student.name == "blank" else {**solution, **student.answers}
+        nb = submissions.filled(released, mine)
+        classroom.hand_in(folder, name, student.name, nb)
+    points = classroom.autograde(folder, name)
+    for student in students:
+        earned = points[student.name]
+        wrong = {cell: earned[cell] for cell in student.loses if earned[cell] != 0}
+        wrong |= {c: earned[c] for c in student.keeps if earned[c] != lesson.points[c]}
+        assert not wrong, (student.name, wrong)
+    assert sum(points["solution"][cell] for cell in every) == 18
+    assert sum(points["blank"].values()) == 0
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_solution_blank_and_a_mutant_of_each_exercise(name: str, tmp_path: Path) -> None:
+    check(name, tmp_path, whole=False)
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("name", LESSONS)
+def test_every_mutant_and_variant(name: str, tmp_path: Path) -> None:
+    check(name, tmp_path, whole=True)
