@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 LESSON_FILES = $(wildcard solutions/*/*.ipynb)
+# nbval runs the solutions and compares the outputs of the cells that ask for it.
+NBVAL = --nbval-lax --nbval-current-env --nbval-cell-timeout=600
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test test-all lint lessons notebooks grade-demo digits bench clean
@@ -28,10 +30,10 @@ lab: $(VENV)/.ready-course  ## open JupyterLab at the course (LAB_FLAGS="--no-br
 	@$(BIN)/gqlib lab $(LAB_FLAGS)
 
 test: $(VENV)/.ready-dev  ## run every test, as the project's own checks do
-	$(BIN)/python -m pytest -m 'not whole' $(TEST_FLAGS)
+	$(BIN)/python -m pytest -m 'not whole' $(NBVAL) tests solutions $(TEST_FLAGS)
 
 test-all: $(VENV)/.ready-dev  ## the same, and every mutant and variant through the real nbgrader
-	$(BIN)/python -m pytest $(TEST_FLAGS)
+	$(BIN)/python -m pytest $(NBVAL) tests solutions $(TEST_FLAGS)
 
 lint: $(VENV)/.ready-dev  ## style, formatting and types
 	$(BIN)/ruff check .

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 _PORT = 8888
-# Jupyter's page configuration for the course: no question about news, no fetching of news.
+# Configuration that Jupyter takes from files only. In `labconfig`: the page asks no question about
+# news and fetches none. In `encrypted`: see `_can_encrypt`.
 _JUPYTER = Path(__file__).parent / "jupyter"
 # How else a flag can name a setting.
 _OTHER_NAMES = {
@@ -43,7 +44,7 @@ def open_lab(flags: list[str]) -> int:
 
     ``flags`` are JupyterLab's own and overrule what is set here. Where the usual port is taken, the
     next free one is used and a sentence says so; a port that was asked for and is taken is an
-    error. JupyterLab is kept from fetching news, and its log from everything but warnings.
+    error. JupyterLab is kept from fetching news, and shows no harmless warnings of its own.
 
     Raises:
         ValueError: JupyterLab is missing, or no port is to be had.
@@ -61,13 +62,11 @@ def open_lab(flags: list[str]) -> int:
     settings = {
         "ServerApp.root_dir": str(course),
         "ServerApp.port": _port(flags),
-        "ServerApp.log_level": "WARN",
-        "LabApp.log_level": "WARN",
+        "ServerApp.log_level": "ERROR",
+        "LabApp.log_level": "ERROR",
         "LabApp.extension_manager": "readonly",
         "LabApp.default_url": f"/lab/tree/{lessons[0].relative_to(course).as_posix()}",
     }
-    if _can_encrypt():  # otherwise each kernel warns that it can be listened to
-        settings["KernelManager.transport_encryption"] = "auto"
     given = {flag.lstrip("-").partition("=")[0] for flag in flags}
     # Jupyter refuses a setting that is given twice.
     options = [
@@ -76,8 +75,10 @@ def open_lab(flags: list[str]) -> int:
         if given.isdisjoint({name, *_OTHER_NAMES.get(name, ())})
     ]
     command = [sys.executable, "-m", "jupyterlab", *options, *flags]
-    searched = [str(_JUPYTER), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
-    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(searched)
+    searched = [str(_JUPYTER), os.environ.get("JUPYTER_CONFIG_PATH", "")]
+    if _can_encrypt():
+        searched.insert(0, str(_JUPYTER / "encrypted"))
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, searched))
     print("JupyterLab is starting. To stop it, press Ctrl-C twice in this window.", flush=True)
     if os.name != "nt":
         os.execv(sys.executable, command)
@@ -86,7 +87,10 @@ def open_lab(flags: list[str]) -> int:
 
 
 def _can_encrypt() -> bool:
-    """Whether this Jupyter can encrypt what the server and a kernel say to each other."""
+    """Whether this Jupyter can encrypt what it and a kernel say to each other.
+
+    The kernels of such a version warn on every start, in words that frighten, where it does not.
+    """
     import zmq
     from jupyter_client.manager import KernelManager
 

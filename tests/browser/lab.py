@@ -1,0 +1,168 @@
+"""What the browser tests do with JupyterLab, in a student's words: open, answer, run, validate."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+ROOT = Path(__file__).resolve().parents[2]
+ARTEFACTS = Path(os.environ.get("GQLIB_ARTEFACTS") or ROOT / "artefacts")
+
+# JupyterLab's own idea of the open notebook, for the conditions that the tests wait on.
+_PANEL = "const panel = window.jupyterapp?.shell?.currentWidget;"
+_READY = f"""() => {{ {_PANEL}
+    return panel?.context?.isReady && panel.sessionContext.session?.kernel?.status === "idle"; }}"""
+_SAVED = f"() => {{ {_PANEL} return !panel.context.model.dirty; }}"
+_FINISHED = f"""() => {{ {_PANEL}
+    const cells = [...panel.content.model.cells].filter(
+        (cell) => cell.type === "code" && cell.sharedModel.getSource().trim());
+    const failed = cells.some((cell) => cell.outputs.toJSON().some(
+        (output) => output.output_type === "error"));
+    const idle = panel.sessionContext.session?.kernel?.status === "idle";
+    return idle && (failed || cells.every((cell) => cell.executionCount)); }}"""
+
+
+@dataclass
+class Lab:
+    """A running JupyterLab.
+
+    Attributes:
+        course: The folder it serves.
+        address: Where it is served, without a slash at the end.
+        browser: A browser to open it in.
+    """
+
+    course: Path
+    address: str
+    browser: Browser
+
+    def open(self, notebook: Path, width: int = 1280, height: int = 900) -> Lesson:
+        """Open a notebook of the course in a page of its own, which starts its kernel."""
+        page = self.browser.new_context(viewport={"width": width, "height": height}).new_page()
+        lesson = Lesson(page, notebook)
+        page.on("pageerror", lambda error: lesson.errors.append(str(error)))
+        page.on("request", lambda request: lesson.requests.append(request.url))
+        # `reset` opens no notebook of another page.
+        path = notebook.relative_to(self.course).as_posix()
+        page.goto(f"{self.address}/lab/tree/{path}?reset")
+        page.get_by_role("button", name="Validate").wait_for(timeout=60_000)
+        page.wait_for_function(_READY, timeout=60_000)
+        return lesson
+
+
+@dataclass
+class Lesson:
+    """A notebook that is open in a page.
+
+    Attributes:
+        page: The page.
+        path: The notebook's file.
+        errors: The JavaScript errors of the page so far.
+        requests: The addresses that the page asked for so far.
+    """
+
+    page: Page
+    path: Path
+    errors: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def saved(self) -> dict[str, Any]:
+        """The notebook as its file has it."""
+        return read(self.path)
+
+    def cell(self, number: int) -> Locator:
+        """The page's element of cell ``number``, scrolled into view."""
+        self.page.evaluate(
+            f"""async (number) => {{ {_PANEL}
+                panel.content.activeCellIndex = number;
+                panel.content.deselectAll();
+                await panel.content.scrollToItem(number, "start"); }}""",
+            number,
+        )
+        cell = self.page.locator(f'.jp-Notebook .jp-Cell[data-windowed-list-index="{number}"]')
+        cell.wait_for(state="visible")
+        return cell
+
+    def write(self, number: int, source: str) -> None:
+        """Replace the contents of a code cell, as a student does who selects all and types."""
+        editor = self.cell(number).locator(".cm-content")
+        editor.click()
+        self.page.keyboard.press("ControlOrMeta+a")
+        # Not key by key: the editor would indent the lines, which are indented already.
+        self.page.keyboard.insert_text(source)
+
+    def menu(self, name: str, command: str) -> None:
+        """Choose the entry of one of JupyterLab's menus that stands for ``command``."""
+        self.page.get_by_role("menuitem", name=name, exact=True).click()
+        self.page.locator(f'.lm-Menu-item[data-command="{command}"]').click()
+
+    def run_all(self, seconds: float = 240) -> None:
+        """Run all cells, and wait for the last of them, or for the first error."""
+        self.menu("Run", "runmenu:run-all")
+        self.page.wait_for_function(_FINISHED, timeout=1000 * seconds)
+
+    def save(self) -> None:
+        """Save the notebook, and wait until its file has it."""
+        self.menu("File", "docmanager:save")
+        self.page.wait_for_function(_SAVED)
+
+    def validate(self, seconds: float = 120) -> str:
+        """Press nbgrader's Validate; the text of the dialogue that it opens in the end."""
+        self.page.get_by_role("button", name="Validate").click()
+        dialogue = self.page.locator(".jp-Dialog")
+        dialogue.wait_for(timeout=1000 * seconds)
+        return dialogue.inner_text()
+
+    def shoot(self, name: str) -> None:
+        """Keep a picture of the page under ``artefacts/``."""
+        ARTEFACTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=ARTEFACTS / f"{name}.png")
+
+    def close(self) -> None:
+        """End the kernel and close the page."""
+        self.page.evaluate(f"async () => {{ {_PANEL} await panel.sessionContext.shutdown(); }}")
+        self.page.context.close()
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A notebook as JSON."""
+    notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return notebook
+
+
+def grade_ids(notebook: Mapping[str, Any]) -> dict[str, int]:
+    """The number of the cell of each ``grade_id``."""
+    return {
+        cell["metadata"]["nbgrader"]["grade_id"]: number
+        for number, cell in enumerate(notebook["cells"])
+        if "nbgrader" in cell["metadata"]
+    }
+
+
+def answers(name: str) -> dict[str, str]:
+    """The answers to lesson ``name`` by ``grade_id``, without the marks of their regions."""
+    cells = read(ROOT / "solutions" / name / f"{name}.ipynb")["cells"]
+    return {
+        cell["metadata"]["nbgrader"]["grade_id"]: re.sub(
+            r"^ *### (BEGIN|END) SOLUTION\n", "", "".join(cell["source"]), flags=re.MULTILINE
+        )
+        for cell in cells
+        if cell["metadata"].get("nbgrader", {}).get("solution")
+    }
+
+
+def fill(path: Path, given: Mapping[str, str]) -> None:
+    """Write answers, by ``grade_id``, into the notebook's file."""
+    notebook = read(path)
+    numbers = grade_ids(notebook)
+    for grade_id, source in given.items():
+        notebook["cells"][numbers[grade_id]]["source"] = source.splitlines(keepends=True)
+    path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False), encoding="utf-8")
