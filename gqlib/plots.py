@@ -27,7 +27,6 @@ _STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "figure.constrained_layout.use": True,
-    "legend.frameon": False,
 }
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gqlib import metrics
 from gqlib.metrics import divergences, frechet
+from gqlib.models.vae import active_units, iwae_bound, reconstruction_error, vae_loss, vae_step
 
 __all__ = [  # noqa: RUF022 - in the order of the lessons
     # 02_error_measures
@@ -22,6 +23,12 @@ __all__ = [  # noqa: RUF022 - in the order of the lessons
     "js_divergence",
     "gaussian_kl",
     "kl_monte_carlo",
+    # 05_vae_training
+    "vae_loss",
+    "vae_step",
+    "reconstruction_error",
+    "iwae_bound",
+    "active_units",
     # 09_frechet_distance
     "feature_statistics",
     "sqrtm_psd",

@@ -38,11 +38,13 @@ class Lab:
         course: The folder it serves.
         address: Where it is served, without a slash at the end.
         browser: A browser to open it in.
+        log: The file with all that a student's terminal would show.
     """
 
     course: Path
     address: str
     browser: Browser
+    log: Path
 
     def open(self, notebook: Path, width: int = 1280, height: int = 900) -> Lesson:
         """Open a notebook of the course in a page of its own, which starts its kernel."""
@@ -114,12 +116,27 @@ class Lesson:
         self.menu("File", "docmanager:save")
         self.page.wait_for_function(_SAVED)
 
+    def show_output(self, number: int) -> Locator:
+        """Scroll to the pictures of cell ``number``, and wait until they are drawn."""
+        pictures = self.cell(number).locator(".jp-OutputArea img")
+        pictures.first.wait_for()
+        for picture in pictures.all():
+            picture.scroll_into_view_if_needed()
+            self.page.wait_for_function(
+                "image => image.complete && image.naturalWidth > 0", arg=picture.element_handle()
+            )
+        return pictures
+
     def validate(self, seconds: float = 120) -> str:
         """Press nbgrader's Validate; the text of the dialogue that it opens in the end."""
         self.page.get_by_role("button", name="Validate").click()
         dialogue = self.page.locator(".jp-Dialog")
         dialogue.wait_for(timeout=1000 * seconds)
         return dialogue.inner_text()
+
+    def dismiss(self) -> None:
+        """Close the dialogue that is open."""
+        self.page.locator(".jp-Dialog .jp-mod-accept").click()
 
     def shoot(self, name: str) -> None:
         """Keep a picture of the page under ``artefacts/``."""
@@ -152,7 +169,7 @@ def answers(name: str) -> dict[str, str]:
     cells = read(ROOT / "solutions" / name / f"{name}.ipynb")["cells"]
     return {
         cell["metadata"]["nbgrader"]["grade_id"]: re.sub(
-            r"^ *### (BEGIN|END) SOLUTION\n", "", "".join(cell["source"]), flags=re.MULTILINE
+            r"^ *### (BEGIN|END) SOLUTION\n?", "", "".join(cell["source"]), flags=re.MULTILINE
         )
         for cell in cells
         if cell["metadata"].get("nbgrader", {}).get("solution")

@@ -6,12 +6,14 @@ exercise at once; a lesson's whole set then takes as many students as its longes
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat import NotebookNode
 
 from gqlib.grading import classroom, submissions
 from tests.notebooks.answer import ROOT, Answer, Answers, Lesson, load
@@ -45,6 +47,26 @@ def holders(lesson: Lesson, kind: str, answers: Answers) -> list[Holder]:
     return made
 
 
+def saved_by_colab(nb: NotebookNode) -> NotebookNode:
+    """The notebook as Colab writes it: its own metadata, and an older format without cell ids."""
+    nb = copy.deepcopy(nb)
+    nb.nbformat_minor = 0
+    nb.metadata = NotebookNode(
+        accelerator="GPU",
+        colab={"provenance": [], "gpuType": "T4", "toc_visible": True},
+        kernelspec={"name": "python3", "display_name": "Python 3"},
+        language_info={"name": "python"},
+    )
+    for number, cell in enumerate(nb.cells):
+        del cell["id"]
+        cell.metadata["id"] = f"aB{number:010d}"
+        if cell.cell_type == "code":
+            cell.metadata["colab"] = {"base_uri": "https://localhost:8080/", "height": 35}
+            cell.metadata["outputId"] = "0f3e7c1a-1111-4222-8333-444455556666"
+            cell.execution_count = None if number % 2 else number
+    return nb
+
+
 def check(name: str, folder: Path, whole: bool) -> None:
     lesson, answers = Lesson(name), load(name)
     every = set(lesson.points)
@@ -57,6 +79,9 @@ def check(name: str, folder: Path, whole: bool) -> None:
         mine = student.answers if student.name == "blank" else {**solution, **student.answers}
         nb = submissions.filled(released, mine)
         classroom.hand_in(folder, name, student.name, nb)
+    nb = saved_by_colab(submissions.filled(released, solution))
+    classroom.hand_in(folder, name, "on Colab", nb)
+    students.append(Holder("on Colab", solution, keeps=every))
     points = classroom.autograde(folder, name)
     for student in students:
         earned = points[student.name]

@@ -1,0 +1,100 @@
+"""Grading mode, step budgets, and the course's own answers stepping in."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+import torch
+
+from gqlib import course, references
+from tests.notebooks.answer import Lesson
+from tests.notebooks.test_soundness import LESSONS
+
+
+@pytest.fixture
+def graded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+
+
+@pytest.fixture(autouse=True)
+def _student(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
+
+
+def test_steps_for_a_student() -> None:
+    assert not course.graded()
+    assert course.steps(1000) == 1000
+
+
+@pytest.mark.usefixtures("graded")
+def test_steps_while_graded() -> None:
+    assert course.graded()
+    assert course.steps(1000) == 3
+    assert course.steps(1000, 50) == 50
+    assert course.steps(2) == 2
+
+
+X, Y = torch.zeros(2, 3), torch.ones(2, 3)
+
+
+def mse(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """A student's answer: this module's global of an exercise's name."""
+    return torch.full((len(x),), 42.0)
+
+
+def psnr(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    raise NotImplementedError("write your answer here, and delete this line")
+
+
+def kl_divergence(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+    raise TypeError("a slip")
+
+
+def test_the_students_own_answer_is_used(capsys: pytest.CaptureFixture[str]) -> None:
+    assert course.yours("mse")(X, Y).tolist() == [42.0, 42.0]
+    assert capsys.readouterr().out == ""
+
+
+def test_an_unsolved_exercise_falls_back_with_one_note(capsys: pytest.CaptureFixture[str]) -> None:
+    mine = course.yours("psnr")
+    assert mine(X, Y).tolist() == [0.0, 0.0]
+    mine(X, Y)
+    printed = capsys.readouterr()
+    assert printed.out == (
+        "Note: psnr is not solved yet, so this cell uses the course's own psnr.\n"
+    )
+    assert printed.err == ""
+
+
+def test_a_failing_or_missing_answer_falls_back(capsys: pytest.CaptureFixture[str]) -> None:
+    p = torch.tensor([0.5, 0.5])
+    assert float(course.yours("kl_divergence")(p, p)) == 0
+    assert "your kl_divergence stopped with TypeError: a slip" in capsys.readouterr().out
+    assert float(course.yours("js_divergence")(p, p)) == 0
+    assert "js_divergence is not defined" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("graded")
+def test_figures_use_the_course_while_graded() -> None:
+    assert course.yours("mse")(X, Y).tolist() == [1.0, 1.0]
+
+
+def test_an_unknown_exercise() -> None:
+    with pytest.raises(KeyError, match="'rmse' is no exercise of the course: mse, psnr"):
+        course.yours("rmse")
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_every_exercise_has_a_reference_of_the_same_signature(name: str) -> None:
+    lesson = Lesson(name)
+    for exercise in lesson.exercises:
+        namespace: dict[str, object] = {}
+        exec(lesson.set_up, namespace)
+        exec(lesson.source[exercise], namespace)
+        asked = inspect.signature(namespace[exercise])  # type: ignore[arg-type]
+        own = inspect.signature(getattr(references, exercise))
+        assert list(own.parameters) == list(asked.parameters), exercise
+        defaults = [p.default for p in asked.parameters.values()]
+        assert [p.default for p in own.parameters.values()] == defaults, exercise
+        assert exercise in references.__all__
