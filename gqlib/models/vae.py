@@ -162,7 +162,7 @@ def vae_step(
     logits = decode(reparameterize(mu, logvar, generator))
     loss, reconstruction, kl = vae_loss(logits, x, mu, logvar, beta)
     optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(loss)
     optimizer.step()
     return {
         "loss": loss.item(),

@@ -20,10 +20,13 @@ import pytest
 
 from tests.browser.lab import ROOT, Lab
 
-_FLAGS = (
-    "--disable-gpu --no-first-run --disable-background-networking --disable-component-update "
-    "--disable-sync"
-).split()
+_FLAGS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-sync",
+    "--no-first-run",
+]
 
 
 @pytest.fixture(scope="session")
