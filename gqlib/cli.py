@@ -13,7 +13,8 @@ from pathlib import Path
 
 _PORT = 8888
 # Configuration that Jupyter takes from files only. In `labconfig`: the page asks no question about
-# news and fetches none. In `encrypted`: see `_can_encrypt`.
+# news and fetches none, and has no lists of what an exchange folder offers, which the course has
+# not. In `encrypted`: see `_can_encrypt`.
 _JUPYTER = Path(__file__).parent / "jupyter"
 # How else a flag can name a setting.
 _OTHER_NAMES = {
@@ -75,15 +76,23 @@ def open_lab(flags: list[str]) -> int:
         if given.isdisjoint({name, *_OTHER_NAMES.get(name, ())})
     ]
     command = [sys.executable, "-m", "jupyterlab", *options, *flags]
-    searched = [str(_JUPYTER), os.environ.get("JUPYTER_CONFIG_PATH", "")]
     if _can_encrypt():
-        searched.insert(0, str(_JUPYTER / "encrypted"))
-    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, searched))
+        _put_first("JUPYTER_CONFIG_PATH", _JUPYTER / "encrypted")
+    _put_first("JUPYTER_CONFIG_PATH", _JUPYTER)
+    # The formgrader runs programs that stand beside this Python, in an environment that need not
+    # have been activated.
+    _put_first("PATH", Path(sys.executable).parent)
     print("JupyterLab is starting. To stop it, press Ctrl-C twice in this window.", flush=True)
     if os.name != "nt":
         os.execv(sys.executable, command)
     # On Windows execv would give the terminal back while JupyterLab still runs in it.
     return subprocess.call(command)
+
+
+def _put_first(variable: str, folder: Path) -> None:
+    """Put a folder in front of an environment variable's list of them."""
+    folders = [str(folder), os.environ.get(variable, "")]
+    os.environ[variable] = os.pathsep.join(filter(None, folders))
 
 
 def _can_encrypt() -> bool:

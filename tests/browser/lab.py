@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
-from collections.abc import Mapping
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,6 +113,25 @@ class Lesson:
         self.page.get_by_role("menuitem", name=name, exact=True).click()
         self.page.locator(f'.lm-Menu-item[data-command="{command}"]').click()
 
+    def command(self, name: str) -> None:
+        """Carry out a command of JupyterLab's palette."""
+        self.page.evaluate("name => window.jupyterapp.commands.execute(name)", name)
+
+    def run(self, number: int, seconds: float = 60) -> None:
+        """Run one cell, and wait until it has been run."""
+        self.cell(number)
+        self.command("notebook:run-cell")
+        self.page.wait_for_function(
+            f"n => {{ {_PANEL} return panel.content.model.cells.get(n).executionCount; }}",
+            arg=number,
+            timeout=1000 * seconds,
+        )
+
+    def collapse(self, number: int) -> None:
+        """Fold the code of a cell away."""
+        self.cell(number)
+        self.command("notebook:hide-cell-code")
+
     def run_all(self, seconds: float = 240) -> None:
         """Run all cells, and wait for the last of them, or for the first error."""
         self.menu("Run", "runmenu:run-all")
@@ -147,6 +173,60 @@ class Lesson:
         """End the kernel and close the page."""
         self.page.evaluate(f"async () => {{ {_PANEL} await panel.sessionContext.shutdown(); }}")
         self.page.context.close()
+
+
+@contextlib.contextmanager
+def serve(course: Path, log: Path) -> Iterator[str]:
+    """JupyterLab as `make lab` starts it in the folder ``course``; the address it is served at.
+
+    ``log`` is the file that gets what a student's terminal would show. Its folder becomes the home
+    of a student who has never opened JupyterLab: no settings, nothing to restore.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "gqlib.cli", "lab", "--no-browser", f"--port={port}"]
+    command += ["--IdentityProvider.token=", "--expose-app-in-browser"]
+    command += ["--allow-root"] if is_root() else []
+    home = {
+        "PATH": os.defpath,  # no environment has been activated
+        "HOME": str(log.parent),
+        "JUPYTER_CONFIG_DIR": str(log.parent / "config"),
+        "JUPYTER_DATA_DIR": str(log.parent / "data"),
+        "IPYTHONDIR": str(log.parent / "ipython"),
+    }
+    with (
+        log.open("w", encoding="utf-8") as file,
+        subprocess.Popen(
+            command, cwd=course, env={**os.environ, **home}, stdout=file, stderr=file
+        ) as process,
+    ):
+        try:
+            _wait(process, f"{address}/api", log)
+            yield address
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _wait(process: subprocess.Popen[bytes], url: str, log: Path, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(url):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+    raise AssertionError(f"JupyterLab did not start:\n{log.read_text(encoding='utf-8')}")
+
+
+def is_root() -> bool:
+    """Whether programs must be told that the user knows what root may do."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def read(path: Path) -> dict[str, Any]:
