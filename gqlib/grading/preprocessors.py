@@ -33,7 +33,7 @@ except ModuleNotFoundError:
             "gqlib is not installed in this kernel: run `make lab` (or `pip install .`) in the "
             "course's folder, then restart the kernel."
         ) from None
-    package = "gqlib @ " + os.environ.get("GQLIB_SOURCE", "git+{repository}@{ref}")
+    package = os.environ.get("GQLIB_SOURCE", "git+{repository}@{ref}")
     subprocess.check_call([sys.executable, "-m", "pip", "install", "--quiet", package])
     importlib.invalidate_caches()
 

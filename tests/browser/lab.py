@@ -17,6 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nbformat
+
+from gqlib.grading import submissions
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
@@ -246,20 +250,13 @@ def grade_ids(notebook: Mapping[str, Any]) -> dict[str, int]:
 
 def answers(name: str) -> dict[str, str]:
     """The answers to lesson ``name`` by ``grade_id``, without the marks of their regions."""
-    cells = read(ROOT / "solutions" / name / f"{name}.ipynb")["cells"]
+    solution = nbformat.read(ROOT / "solutions" / name / f"{name}.ipynb", as_version=4)
     return {
-        cell["metadata"]["nbgrader"]["grade_id"]: re.sub(
-            r"^ *### (BEGIN|END) SOLUTION\n?", "", "".join(cell["source"]), flags=re.MULTILINE
-        )
-        for cell in cells
-        if cell["metadata"].get("nbgrader", {}).get("solution")
+        grade_id: re.sub(r"^ *### (BEGIN|END) SOLUTION\n?", "", source, flags=re.MULTILINE)
+        for grade_id, source in submissions.answers_of(solution).items()
     }
 
 
 def fill(path: Path, given: Mapping[str, str]) -> None:
     """Write answers, by ``grade_id``, into the notebook's file."""
-    notebook = read(path)
-    numbers = grade_ids(notebook)
-    for grade_id, source in given.items():
-        notebook["cells"][numbers[grade_id]]["source"] = source.splitlines(keepends=True)
-    path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False), encoding="utf-8")
+    nbformat.write(submissions.filled(nbformat.read(path, as_version=4), given), path)

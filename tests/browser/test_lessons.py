@@ -32,6 +32,8 @@ class Case:
 
 CASES = [
     Case("02_error_measures", typed="mse", slider=True),
+    Case("05_vae_training", typed="iwae_bound", slider=True),
+    Case("09_frechet_distance", typed="frechet_1d", slider=True),
 ]
 
 

@@ -1,73 +1,77 @@
-"""Colab, one click, without the network: a lesson's own set-up cell in a fresh environment."""
+"""Colab, one click, without the network: a lesson's own set-up cell in a fresh environment.
+
+That the badge and the address in the set-up cell follow `[tool.gqlib]` is tested with the release.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-import sys
-import sysconfig
-import textwrap
 from pathlib import Path
 
 import nbformat
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
+from nbformat import NotebookNode
 
 from gqlib.grading.submissions import answers_of, filled
 from tests.notebooks.test_soundness import LESSONS
-from tests.packaging.tree import ROOT, copy_tree, git_repository, run
+from tests.packaging.tree import (
+    OFFLINE,
+    ROOT,
+    base_environment,
+    copy_tree,
+    git_repository,
+    newer_wheels,
+    requirements,
+    run,
+    site_packages,
+)
 
 pytestmark = pytest.mark.slow
 
-#: What must be Colab's own before and after.
-KEPT = ("torch", "numpy", "scipy", "torchvision", "matplotlib")
-VERSIONS = f"""
-import importlib, json
-modules = {{name: importlib.import_module(name) for name in {KEPT!r}}}
-print(json.dumps({{n: [m.__version__, m.__file__] for n, m in modules.items()}}))
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+#: Colab's own, which stay as they are.
+KEPT = sorted(requirement.name for requirement in requirements())
+#: Where each of them is imported from, and the version and place of everything installed.
+STATE = f"""
+import importlib.metadata, importlib.util, json
+state = {{name: importlib.util.find_spec(name).origin for name in {KEPT!r}}}
+for found in importlib.metadata.distributions():
+    state.setdefault("=" + found.name, [found.version, str(found.locate_file(""))])
+print(json.dumps(state))
 """
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> str:
+def source(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the set-up cell shall install: the working tree, published in a local repository."""
     folder = git_repository(copy_tree(tmp_path_factory.mktemp("published")))
     return f"git+file://{folder}@main"
 
 
-def environment(folder: Path, colab: bool) -> Path:
-    """A virtual environment with everything this one has but gqlib; the path of its Python."""
-    run(sys.executable, "-m", "venv", "--without-pip", folder / "venv", cwd=folder)
-    python = folder / "venv" / "bin" / "python"
-    others = folder / "others"
-    others.mkdir()
-    for entry in Path(sysconfig.get_paths()["purelib"]).iterdir():
-        if "gqlib" not in entry.name and entry.name not in ("nbgrader", "__pycache__"):
-            (others / entry.name).symlink_to(entry)
-    if colab:
-        (others / "google").mkdir(exist_ok=True)
-        (others / "google" / "colab.py").touch()
-    site = run(
-        python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])", cwd=folder
-    )
-    (Path(site.strip()) / "others.pth").write_text(f"{others}\n", encoding="utf-8")
-    return python
+@pytest.fixture
+def python(tmp_path: Path) -> Path:
+    return base_environment(tmp_path)
 
 
-def offline(repository: str) -> dict[str, str]:
-    """Where the package comes from, and pip kept from the network and from building elsewhere."""
-    return {"GQLIB_SOURCE": repository, "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0"}
+def state(python: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads(run(python, "-c", STATE, cwd=python.parent))
+    return found
+
+
+def solved(lesson: str) -> NotebookNode:
+    """The released lesson with the answers filled in."""
+    released = nbformat.read(ROOT / "lessons" / lesson / f"{lesson}.ipynb", as_version=4)
+    solution = nbformat.read(ROOT / "solutions" / lesson / f"{lesson}.ipynb", as_version=4)
+    return filled(released, answers_of(solution))
 
 
 def set_up_cell(lesson: str) -> str:
-    nb = nbformat.read(ROOT / "lessons" / lesson / f"{lesson}.ipynb", as_version=4)
-    (source,) = [c.source for c in nb.cells if "set-up" in c.metadata.get("tags", [])]
+    (source,) = [c.source for c in solved(lesson).cells if "set-up" in c.metadata.get("tags", [])]
     return str(source)
-
-
-def versions(python: Path, folder: Path) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = json.loads(run(python, "-c", VERSIONS, cwd=folder))
-    return found
 
 
 @pytest.mark.parametrize(
@@ -75,44 +79,68 @@ def versions(python: Path, folder: Path) -> dict[str, list[str]]:
     [LESSONS[0], *(pytest.param(name, marks=pytest.mark.whole) for name in LESSONS[1:])],
 )
 def test_lesson_runs_on_a_fresh_colab(
-    lesson: str, repository: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lesson: str, source: str, python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    python = environment(tmp_path, colab=True)
-    before = versions(python, tmp_path)
-    probe = [python, "-c", "import gqlib"]
-    missing = subprocess.run(probe, cwd=tmp_path, capture_output=True, check=False)
-    assert missing.returncode, "the environment has no gqlib of its own"
-    spec = tmp_path / "kernels" / "colab"
-    spec.mkdir(parents=True)
+    colab = site_packages(python) / "google" / "colab"
+    colab.mkdir(parents=True)
+    (colab / "__init__.py").touch()
+    (tmp_path / "newer").mkdir()
+    newer = newer_wheels(tmp_path / "newer", *KEPT)
+    before = state(python)
+    # Nothing of the [course] extra: of the widgets, a lesson shows still pictures then.
+    assert before.keys().isdisjoint({"=gqlib", "=ipywidgets", "=nbgrader", "=jupyterlab"})
+
+    kernels = tmp_path / "kernels"
+    (kernels / "colab").mkdir(parents=True)
     argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    text = json.dumps({"argv": argv, "display_name": "Colab", "language": "python"})
-    (spec / "kernel.json").write_text(text, encoding="utf-8")
-    for name, value in offline(repository).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(KernelSpecManager, "kernel_dirs", [str(spec.parent)])
-    nb = nbformat.read(ROOT / "lessons" / lesson / f"{lesson}.ipynb", as_version=4)
-    solution = nbformat.read(ROOT / "solutions" / lesson / f"{lesson}.ipynb", as_version=4)
-    nb = filled(nb, answers_of(solution))
-    nb.metadata.kernelspec.name = "colab"
-    client = NotebookClient(
-        nb, timeout=600, kernel_name="colab", resources={"metadata": {"path": str(tmp_path)}}
-    )
-    client.execute()  # raises at the first error in a cell
-    after = versions(python, tmp_path)
-    assert after == before, "Colab's own libraries stay as they were"
+    pip = {**OFFLINE, "GQLIB_SOURCE": source, "PIP_FIND_LINKS": str(newer)}
+    spec = {"argv": argv, "display_name": "Colab", "language": "python", "env": pip}
+    (kernels / "colab" / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+    monkeypatch.setattr(KernelSpecManager, "kernel_dirs", [str(kernels)])
+    nb = solved(lesson)
+    resources = {"metadata": {"path": str(tmp_path)}}
+    # Raises at the first error in a cell.
+    NotebookClient(nb, timeout=600, kernel_name="colab", resources=resources).execute()
+
+    after = state(python)
+    assert after.pop("=gqlib"), "the set-up cell installed gqlib"
+    assert after == before, "and left all else as it was"
     where = run(python, "-c", "import gqlib; print(gqlib.__file__)", cwd=tmp_path)
-    assert where.startswith(str(tmp_path / "venv")), "gqlib came from the repository"
+    assert where.startswith(str(site_packages(python))), "gqlib came from the repository"
+    outputs = [output for cell in nb.cells for output in cell.get("outputs", [])]
+    printed = "".join(output.get("text", "") for output in outputs)
+    assert "so this cell uses the course's own" not in printed
+    shown = [output.data for output in outputs if "data" in output]
+    assert any("<img" in data.get("text/html", "") for data in shown)
+    assert not any(WIDGET_VIEW in data for data in shown)
+
+
+def test_an_upgrade_would_be_noticed(python: Path, tmp_path: Path) -> None:
+    before = state(python)
+    (tmp_path / "newer").mkdir()
+    newer = newer_wheels(tmp_path / "newer", "numpy")
+    pip = {**OFFLINE, "PIP_FIND_LINKS": str(newer)}
+    run(python, "-m", "pip", "install", "--ignore-installed", "numpy", cwd=tmp_path, **pip)
+    after = state(python)
+    assert {name for name in after if after[name] != before.get(name)} == {"numpy", "=numpy"}
 
 
 def test_without_the_package_and_without_colab_one_sentence_says_what_to_do(
-    tmp_path: Path,
+    python: Path, tmp_path: Path
 ) -> None:
-    python = environment(tmp_path, colab=False)
-    program = textwrap.dedent(set_up_cell(LESSONS[0]))
+    command = [python, "-c", set_up_cell(LESSONS[0])]
     done = subprocess.run(
-        [python, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+        command,
+        cwd=tmp_path,
+        env={**os.environ, **OFFLINE},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode
+    assert done.stderr.count("Traceback") == 1
     last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("ModuleNotFoundError: gqlib is not installed in this kernel: run `make")
-    assert "During handling" not in done.stderr
+    assert last == (
+        "ModuleNotFoundError: gqlib is not installed in this kernel: run `make lab` (or "
+        "`pip install .`) in the course's folder, then restart the kernel."
+    )
