@@ -10,7 +10,7 @@ import pytest
 
 from tests.notebooks.answer import Answer, Answers, Lesson, grade, load, outcomes
 
-LESSONS = ("02_error_measures", "09_frechet_distance")
+LESSONS = ("02_error_measures", "05_vae_training", "09_frechet_distance")
 
 lesson = functools.cache(Lesson)
 answers: functools._lru_cache_wrapper[Answers] = functools.cache(load)

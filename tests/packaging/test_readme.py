@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import csv
+import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
+import pytest
+
 from gqlib.grading.preprocessors import publication
-from tests.packaging.tree import ROOT, copy_tree, git_repository, run
+from tests.packaging.tree import OFFLINE, ROOT, base_environment, copy_tree, git_repository, run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+REPOSITORY, REF = publication(ROOT / "pyproject.toml")
+LESSON = "02_error_measures"
+#: For the commands that commit, on a machine where git knows nobody.
+AUTHOR = {
+    f"GIT_{role}_{what}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "test"), ("EMAIL", "test@example.org"))
+}
 
 
+def shell(first: str) -> str:
+    """The README's block of shell lines that starts with ``first``, without its indentation."""
+    found = re.findall(rf"```sh\n( *{first}.*?)```", README, re.DOTALL)
+    assert len(found) == 1, f"{len(found)} blocks start with {first}"
+    return "\n".join(line.strip() for line in found[0].splitlines())
+
+
+@pytest.mark.slow
 def test_example_prints_what_it_says(tmp_path: Path) -> None:
     match = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", README, re.DOTALL)
     assert match
@@ -19,12 +40,25 @@ def test_example_prints_what_it_says(tmp_path: Path) -> None:
 
 
 def test_every_lesson_has_its_badge() -> None:
-    repository, ref = publication(ROOT / "pyproject.toml")
-    owner = repository.removeprefix("https://github.com/")
+    owner = REPOSITORY.removeprefix("https://github.com/")
     linked = re.findall(r"colab\.research\.google\.com/github/(\S+?)\)", README)
     lessons = sorted((ROOT / "lessons").glob("*/*.ipynb"))
-    wanted = [f"{owner}/blob/{ref}/{path.relative_to(ROOT).as_posix()}" for path in lessons]
+    wanted = [
+        f"{owner}/blob/{REF}/{path.relative_to(ROOT).as_posix()}"
+        for path in lessons
+        if path.stem == path.parent.name  # not a reader's own copies
+    ]
     assert linked == wanted
+
+
+def test_every_address_of_the_repository_follows_the_setting() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    for text in (README, project, citation):
+        addresses = re.findall(r"https://github\.com/[\w.-]+/[\w.-]+", text)
+        assert addresses
+        assert set(addresses) == {REPOSITORY}
+    assert f"git+{REPOSITORY}@{REF}\n" in README
 
 
 def test_two_commands_and_a_picture_come_first() -> None:
@@ -33,21 +67,72 @@ def test_two_commands_and_a_picture_come_first() -> None:
         assert (ROOT / link).exists(), link
 
 
+def test_every_make_command_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    text = README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE))
+    assert {"lab", "test", "lessons", "notebooks", "grade-demo"} <= named
+    for name in named:
+        assert re.search(f"^{name}:.*##", makefile, re.MULTILINE), name
+
+
+@pytest.mark.slow
+@pytest.mark.nbgrader
+def test_commands_of_an_instructor(tmp_path: Path) -> None:
+    """Release, autograde, feedback, export, with one student who hands in the empty lesson."""
+    course = copy_tree(tmp_path)
+    demo, generate, *rest = shell("make grade-demo").splitlines()
+    assert demo.startswith("make grade-demo")  # tested in tests/grading
+    assert len(rest) == 3
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    run("sh", "-ec", generate, cwd=course, PATH=path)
+    shutil.copytree(course / "lessons" / LESSON, course / "submitted" / "alice" / LESSON)
+    run("sh", "-ec", "\n".join(rest), cwd=course, PATH=path)
+    assert (course / "feedback" / "alice" / LESSON / f"{LESSON}.html").exists()
+    with (course / "grades.csv").open(encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["student_id"], float(row["score"]), float(row["max_score"])) == ("alice", 0, 20)
+
+
 def test_commands_that_keep_solutions_private(tmp_path: Path) -> None:
     """The README's shell lines, with a local clone in place of the published one."""
     (tmp_path / "origin").mkdir()
     origin = git_repository(copy_tree(tmp_path / "origin"))
-    block = re.search(r"```sh\n(  git clone.*?)```", README, re.DOTALL)
-    assert block
-    repository, _ = publication(ROOT / "pyproject.toml")
-    script = block[1].replace(repository, str(origin))
-    author = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org"}
-    committer = {k.replace("AUTHOR", "COMMITTER"): v for k, v in author.items()}
-    run("sh", "-ec", script, cwd=tmp_path, **author, **committer)
+    clone = shell("git clone").replace(REPOSITORY, str(origin))
+    publish = shell(r"mkdir -p \.\./students")
+    script = f"{clone}\n{publish}\necho again > new.txt; git add new.txt; git commit -qm more\n"
+    run("sh", "-ec", script + publish, cwd=tmp_path, **AUTHOR)
     students = tmp_path / "students"
-    assert (students / "lessons").is_dir()
-    assert (students / "gqlib" / "checks.py").exists()
-    assert not (students / "solutions").exists()
+    listed = run("git", "ls-files", cwd=students).splitlines()
+    assert {f"lessons/{LESSON}/{LESSON}.ipynb", "gqlib/checks.py", "Makefile", "new.txt"} <= {
+        *listed
+    }
+    assert not [name for name in listed if name.startswith(("solutions/", "tests/"))]
     assert "BEGIN SOLUTION" not in "".join(
         path.read_text(encoding="utf-8") for path in students.rglob("*.ipynb")
     )
+    assert run("git", "branch", "--show-current", cwd=students).strip() == REF
+
+
+@pytest.mark.slow
+def test_installing_again_repairs(tmp_path: Path) -> None:
+    """Both of the ways that the README names bring a missing file back."""
+    (tmp_path / "origin").mkdir()
+    origin = git_repository(copy_tree(tmp_path / "origin"))
+    weights = Path("gqlib", "features", "digits.npz")
+    intact = (origin / weights).read_bytes()
+
+    (origin / weights).unlink()
+    assert "`git restore gqlib` brings the file back" in " ".join(README.split())
+    run("git", "restore", "gqlib", cwd=origin)
+    assert (origin / weights).read_bytes() == intact
+
+    python = base_environment(tmp_path)
+    again = shell("pip install --force-reinstall").replace(REPOSITORY, f"file://{origin}")
+    pip = f"{python} -m {again}"
+    run("sh", "-ec", pip, cwd=tmp_path, **OFFLINE)
+    program = "import gqlib.features.digits as d; print(d.WEIGHTS)"
+    installed = Path(run(python, "-c", program, cwd=tmp_path).strip())
+    installed.unlink()
+    run("sh", "-ec", pip, cwd=tmp_path, **OFFLINE)
+    assert installed.read_bytes() == intact
