@@ -98,6 +98,7 @@ def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     cell that writes to it). gqlib is a closed book. An ``AssertionError`` says so if the function
     changed a tensor it was given or the global random state.
     """
+    __tracebackhide__ = True  # a student's traceback ends in the test cell or in the answer
     tensors = [*_tensors(args), *_tensors(kwargs)]
     copies = [copy.deepcopy(t.detach()) for t in tensors]
     state = _random_state()
@@ -158,6 +159,7 @@ def expect(
             ill-conditioned.
         atol: Likewise.
     """
+    __tracebackhide__ = True
     want64 = torch.as_tensor(want).detach().cpu().to(torch.float64)
     dtype = torch.float64
     if like is not None:
@@ -197,6 +199,7 @@ def _close(got: torch.Tensor, want: torch.Tensor, rtol: float, atol: float) -> b
 
 
 def _number(value: Any, what: str) -> float:
+    __tracebackhide__ = True
     try:
         return float(value)
     except (TypeError, ValueError) as error:

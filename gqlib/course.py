@@ -50,19 +50,16 @@ def yours(name: str) -> Callable[..., Any]:
     def either(*args: Any, **kwargs: Any) -> Any:
         nonlocal noted
         try:
-            if student is None:
-                raise NameError(f"{name} is not defined")
-            return student(*args, **kwargs)
+            if student is not None:
+                return student(*args, **kwargs)
+            reason = f"the cell of {name} has not been run"
+        except NotImplementedError:
+            reason = f"{name} is not solved yet"
         except Exception as error:
-            if not noted:
-                noted = True
-                print(f"Note: {_reason(name, error)}, so this cell uses the course's own {name}.")
+            reason = f"your {name} stopped with {type(error).__name__}: {error}"
+        if not noted:
+            noted = True
+            print(f"Note: {reason}, so this cell uses the course's own {name}.")
         return reference(*args, **kwargs)
 
     return either
-
-
-def _reason(name: str, error: Exception) -> str:
-    if isinstance(error, NotImplementedError):
-        return f"{name} is not solved yet"
-    return f"your {name} stopped with {type(error).__name__}: {error}"

@@ -113,9 +113,11 @@ def slider(
         value=start,
         description=name,
         style={"description_width": "initial"},
-        layout={"width": "30em"},
+        layout={"width": "45em", "max_width": "100%"},
     )
-    image = ipywidgets.Image(value=frames[start], format="png")
+    image = ipywidgets.Image(value=frames[start], format="png", layout={"max_width": "100%"})
+    # Version 8 shows this text to a pointer and to a screen reader; version 7 has none.
+    image.tooltip = alt
 
     def redraw(change: dict[str, Any]) -> None:
         value = change["new"]
@@ -124,7 +126,7 @@ def slider(
         image.value = frames[value]
 
     control.observe(redraw, names="value")
-    box = ipywidgets.VBox([control, image])
+    box = ipywidgets.VBox([control, image], layout={"align_items": "flex-start"})
     # Version 8 and version 7 of ipywidgets name the bundle of a widget differently.
     view = box._repr_mimebundle_() if hasattr(box, "_repr_mimebundle_") else None
     key = "application/vnd.jupyter.widget-view+json"
@@ -137,6 +139,8 @@ def slider(
 def png(fig: Figure) -> bytes:
     """The figure as PNG, without the date and version that would make each run's file differ."""
     buffer = io.BytesIO()
+    # The layout settles on the second drawing only: without a first one, long titles are clipped.
+    fig.draw_without_rendering()
     fig.savefig(buffer, format="png", dpi=_DPI, facecolor="white", metadata={"Software": None})
     return buffer.getvalue()
 

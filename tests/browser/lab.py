@@ -252,7 +252,9 @@ def answers(name: str) -> dict[str, str]:
     """The answers to lesson ``name`` by ``grade_id``, without the marks of their regions."""
     solution = nbformat.read(ROOT / "solutions" / name / f"{name}.ipynb", as_version=4)
     return {
-        grade_id: re.sub(r"^ *### (BEGIN|END) SOLUTION\n?", "", source, flags=re.MULTILINE)
+        grade_id: re.sub(r"^ *### (BEGIN|END) SOLUTION\n?", "", source, flags=re.MULTILINE).rstrip(
+            "\n"
+        )
         for grade_id, source in submissions.answers_of(solution).items()
     }
 

@@ -59,10 +59,12 @@ _declared = Answers()
 
 
 def _source(function: Callable[..., Any]) -> str:
-    """The function's own source, without the decorators that declared it."""
+    """The function's own source, without the first decorator, which declared it."""
     text = textwrap.dedent(inspect.getsource(function))
-    start = ast.parse(text).body[0].lineno  # type: ignore[attr-defined]
-    return "\n".join(text.split("\n")[start - 1 :])
+    (definition,) = ast.parse(text).body
+    assert isinstance(definition, ast.FunctionDef)
+    end = definition.decorator_list[0].end_lineno
+    return "\n".join(text.split("\n")[end:])
 
 
 def mutant(slip: str, breaks: str | tuple[str, ...]) -> Callable[[Any], Any]:
