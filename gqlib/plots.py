@@ -113,11 +113,9 @@ def slider(
         value=start,
         description=name,
         style={"description_width": "initial"},
-        layout={"width": "45em", "max_width": "100%"},
+        layout={"width": "30em"},
     )
-    image = ipywidgets.Image(value=frames[start], format="png", layout={"max_width": "100%"})
-    # Version 8 shows this text to a pointer and to a screen reader; version 7 has none.
-    image.tooltip = alt
+    image = ipywidgets.Image(value=frames[start], format="png")
 
     def redraw(change: dict[str, Any]) -> None:
         value = change["new"]
@@ -126,7 +124,7 @@ def slider(
         image.value = frames[value]
 
     control.observe(redraw, names="value")
-    box = ipywidgets.VBox([control, image], layout={"align_items": "flex-start"})
+    box = ipywidgets.VBox([control, image])
     # Version 8 and version 7 of ipywidgets name the bundle of a widget differently.
     view = box._repr_mimebundle_() if hasattr(box, "_repr_mimebundle_") else None
     key = "application/vnd.jupyter.widget-view+json"
