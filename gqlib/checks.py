@@ -200,6 +200,8 @@ def _close(got: torch.Tensor, want: torch.Tensor, rtol: float, atol: float) -> b
 
 def _number(value: Any, what: str) -> float:
     __tracebackhide__ = True
+    if isinstance(value, torch.Tensor):
+        value = value.detach()  # PyTorch warns, on standard error, of a number that has a graph
     try:
         return float(value)
     except (TypeError, ValueError) as error:

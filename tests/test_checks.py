@@ -140,6 +140,12 @@ def test_expect_explains_a_slip() -> None:
         checks.expect(5, 0.69, slips=slips)
 
 
+def test_a_number_with_a_graph_is_compared_in_silence() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        checks.expect(torch.tensor(0.5, requires_grad=True) * 2, 1.0)
+
+
 @pytest.mark.parametrize("value", ["a", [1, 2], None, torch.ones(2)])
 def test_expect_wants_a_number(value: object) -> None:
     with pytest.raises(AssertionError, match=r"not one number|is None: is a return missing"):
