@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from gqlib import metrics
 from gqlib.metrics import divergences, frechet
-from gqlib.models.vae import active_units, iwae_bound, reconstruction_error, vae_loss, vae_step
+from gqlib.models import vae
+from gqlib.models.vae import active_units, iwae_bound, reconstruction_error, vae_loss
 
 __all__ = [  # noqa: RUF022 - in the order of the lessons
     # 02_error_measures
@@ -66,6 +68,15 @@ def kl_monte_carlo(
     log_p: Callable[[Tensor], Tensor], log_q: Callable[[Tensor], Tensor], samples: Tensor
 ) -> float:
     return divergences.kl_monte_carlo(log_p, log_q, samples)
+
+
+# 05_vae_training
+
+
+def vae_step(
+    model: nn.Module, x: Tensor, optimizer: torch.optim.Optimizer, generator: torch.Generator
+) -> dict[str, float]:
+    return vae.vae_step(model, x, optimizer, generator)
 
 
 # 09_frechet_distance
