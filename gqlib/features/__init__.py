@@ -2,6 +2,8 @@
 
 * :func:`digit_features`: 64 features of a 28×28 digit from a small classifier, weights shipped.
 * :func:`pixels`: the pixels themselves.
+* :func:`load_extractor`: these and FID's InceptionV3 (:class:`Inception`), by name and under one
+  interface (:class:`Extractor`).
 
 Any function from images to an ``(N, D)`` array serves as well. The modules are imported when a
 name of theirs is first used.
@@ -14,14 +16,27 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gqlib.features.digits import DigitNet, digit_features, load_digit_net
+    from gqlib.features.extractors import Extractor, load_extractor
     from gqlib.features.images import pixels
+    from gqlib.features.inception import Inception
 
-__all__ = ["DigitNet", "digit_features", "load_digit_net", "pixels"]
+__all__ = [
+    "DigitNet",
+    "Extractor",
+    "Inception",
+    "digit_features",
+    "load_digit_net",
+    "load_extractor",
+    "pixels",
+]
 
 _HOME = {
     "DigitNet": "digits",
+    "Extractor": "extractors",
+    "Inception": "inception",
     "digit_features": "digits",
     "load_digit_net": "digits",
+    "load_extractor": "extractors",
     "pixels": "images",
 }
 

@@ -4,8 +4,10 @@ Every file opens with the formula it computes and the paper it comes from. Nothi
 models, images or notebooks.
 """
 
+from gqlib.metrics.bias import GapResult, representation_gap
 from gqlib.metrics.divergences import gaussian_kl, js_divergence, kl_divergence
 from gqlib.metrics.errors import mae, mse, psnr, ssim
+from gqlib.metrics.evaluation import Evaluation, evaluate
 from gqlib.metrics.frechet import (
     ExtrapolatedResult,
     GaussianStatistics,
@@ -14,25 +16,43 @@ from gqlib.metrics.frechet import (
     frechet_from_moments,
     sqrtm_psd,
 )
+from gqlib.metrics.inception_score import InceptionScoreResult, inception_score
 from gqlib.metrics.kernel import KernelResult, kernel_distance
-from gqlib.metrics.result import Interval, Result
+from gqlib.metrics.memorisation import MemorisationResult, authenticity, copying_test
+from gqlib.metrics.neighbours import NeighbourScores, expected_coverage, neighbour_scores
+from gqlib.metrics.result import Interval, Result, Results
+from gqlib.metrics.vendi import vendi_score
 
 __all__ = [
+    "Evaluation",
     "ExtrapolatedResult",
+    "GapResult",
     "GaussianStatistics",
+    "InceptionScoreResult",
     "Interval",
     "KernelResult",
+    "MemorisationResult",
+    "NeighbourScores",
     "Result",
+    "Results",
+    "authenticity",
+    "copying_test",
+    "evaluate",
+    "expected_coverage",
     "frechet_distance",
     "frechet_distance_infinity",
     "frechet_from_moments",
     "gaussian_kl",
+    "inception_score",
     "js_divergence",
     "kernel_distance",
     "kl_divergence",
     "mae",
     "mse",
+    "neighbour_scores",
     "psnr",
+    "representation_gap",
     "sqrtm_psd",
     "ssim",
+    "vendi_score",
 ]

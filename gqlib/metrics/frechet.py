@@ -9,16 +9,17 @@ Chong and Forsyth, "Effectively unbiased FID and Inception Score and where to fi
 CVPR 2020 (the extrapolation to infinitely many samples).
 
 The trace of the root needs no root. Write C₁ = R₁ᵀR₁ and C₂ = R₂ᵀR₂ with any factors: centred data
-divided by √(n−1), their QR factor, or the root of the eigenvalues times the eigenvectors. The
-eigenvalues of C₁C₂ other than 0 are the squared singular values of R₁R₂ᵀ, hence
+divided by √(n−1) where they are few, the Cholesky factor, or the root of the eigenvalues times the
+eigenvectors. The eigenvalues of C₁C₂ other than 0 are the squared singular values of R₁R₂ᵀ, hence
 
     tr (C₁^½ C₂ C₁^½)^½ = sum of the singular values of R₁R₂ᵀ,
 
-which is symmetric, never complex, and loses no digits to squaring, of whatever rank the data are.
+which is symmetric and never complex, of whatever rank the data are.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Sequence
@@ -37,10 +38,12 @@ from gqlib.metrics._input import (
     tensor,
     wide,
 )
-from gqlib.metrics.result import Result
+from gqlib.metrics.result import Interval, Result, check_level, normal_interval
 
 #: Rows that are widened to float64 at a time.
 _ROWS = 8192
+#: Pairs of samples a side that tell the distance's variance between equal laws.
+_PAIRS = 4096
 
 
 class GaussianStatistics:
@@ -147,11 +150,6 @@ class GaussianStatistics:
             raise ValueError(
                 f"statistics of {self.dims} and of {other.dims} features cannot be merged: "
                 "use one feature extractor for both"
-            )
-        if self.resize and other.resize and self.resize != other.resize:
-            raise ValueError(
-                f"images resized by {self.resize!r} and by {other.resize!r} are not one set: "
-                "resize all of them in one way"
             )
         first, second = (self, other) if self._n else (other, self)
         result = GaussianStatistics(
@@ -269,35 +267,53 @@ class GaussianStatistics:
         return f"GaussianStatistics(n={n}, dims={self.dims}{made})"
 
 
-def frechet_distance(real: Array | GaussianStatistics, fake: Array | GaussianStatistics) -> Result:
+def frechet_distance(
+    real: Array | GaussianStatistics,
+    fake: Array | GaussianStatistics,
+    confidence: float | None = None,
+) -> Result:
     """Squared Fréchet distance between the Gaussian fits of two sets of features.
 
     Args:
         real: Features of shape (N, D), N ≥ 2, or :class:`GaussianStatistics`.
         fake: Features of shape (M, D), M ≥ 2, or :class:`GaussianStatistics`.
+        confidence: Level of an interval, from each sample's influence on the distance; it needs
+            the samples of both sides.
 
     Returns:
         A :class:`Result`, in the squared unit of the features, at least 0. Its warnings say where
-        a side has too few samples for its covariance: the estimate is then biased upward.
+        a side has too few samples for its covariance: the estimate is then biased upward. The
+        interval covers the estimate's expectation at these sizes, that bias included.
 
     Raises:
-        ValueError: Another rank, a NaN, different D, fewer than two samples, two extractors.
+        ValueError: Another rank, a NaN, different D, fewer than two samples, two extractors, two
+            ways to resize, ``confidence`` for statistics.
     """
-    (mean1, root1, n1), (mean2, root2, n2) = _side(real, "real"), _side(fake, "fake")
-    same_width(len(mean1), len(mean2))
-    warnings = [*_few(n1, len(mean1), "real"), *_few(n2, len(mean2), "fake")]
+    if confidence is not None:
+        check_level(confidence)
+        for side, given in (("real", real), ("fake", fake)):
+            if isinstance(given, GaussianStatistics):
+                raise ValueError(
+                    f"confidence={confidence} needs the samples, and {side} is given by its "
+                    "statistics: pass its features, or confidence=None"
+                )
     if isinstance(real, GaussianStatistics) and isinstance(fake, GaussianStatistics):
         _same_source(real, fake)
-        if real.resize and fake.resize and real.resize != fake.resize:
-            warnings.append(
-                f"the real images were resized by {real.resize!r}, the fake ones by "
-                f"{fake.resize!r}: part of the distance is that difference"
-            )
+    one, two = fit(real, "real"), fit(fake, "fake")
+    same_width(one.dims, two.dims)
+    two = two.to(one.mean.device)
+    interval = None
+    value = _distance(one.mean, one.root, two.mean, two.root)
+    if confidence is not None:
+        error = _standard_error(one, two, features(real, "real"), features(fake, "fake"))
+        low, high, level = normal_interval(value, error, confidence)
+        interval = Interval(max(low, 0.0), high, level)
     return Result(
-        value=_distance(mean1, root1, mean2.to(mean1), root2.to(mean1)),
-        n_real=n1,
-        n_fake=n2,
-        warnings=tuple(warnings),
+        value=value,
+        n_real=one.n,
+        n_fake=two.n,
+        interval=interval,
+        warnings=(*_few(one.n, one.dims, "real"), *_few(two.n, two.dims, "fake")),
         name="Fréchet distance (squared)",
     )
 
@@ -315,7 +331,7 @@ def frechet_from_moments(mean1: Array, cov1: Array, mean2: Array, cov2: Array) -
     m1, c1 = _moments(mean1, cov1, "mean1", "cov1")
     m2, c2 = _moments(mean2, cov2, "mean2", "cov2")
     same_width(len(m1), len(m2))
-    return _distance(m1, _root(c1, "cov1"), m2.to(m1), _root(c2.to(c1), "cov2"))
+    return _distance(m1, _factor(c1, "cov1"), m2.to(m1), _factor(c2.to(c1), "cov2"))
 
 
 def frechet_1d(mean1: float, std1: float, mean2: float, std2: float) -> float:
@@ -377,18 +393,18 @@ def frechet_distance_infinity(
     if points < 2:
         raise ValueError(f"points={points}, expected at least 2 sizes to lay a line through")
     t = features(fake, "fake", at_least=20)
-    mean, root, n_real = _side(real, "real")
-    same_width(len(mean), t.shape[1])
+    whole = fit(real, "real")
+    same_width(whole.dims, t.shape[1])
     n, d = t.shape
     sizes = [round(s) for s in np.linspace(max(2, n // 10), n, points).tolist()]
     generator = torch.Generator().manual_seed(seed)
     values = []
     for size in sizes:
         rows = torch.randperm(n, generator=generator)[:size].to(t.device)
-        mean2, root2, _ = _side(t[rows], "fake")
-        values.append(_distance(mean, root, mean2.to(mean), root2.to(mean)))
+        part = fit(t[rows], "fake").to(whole.mean.device)
+        values.append(_distance(whole.mean, whole.root, part.mean, part.root))
     intercept, slope, r2 = line_in_inverse(sizes, values)
-    warnings = [*_few(n_real, d, "real")]
+    warnings = _few(whole.n, d, "real")
     if sizes[0] <= d:
         warnings.append(
             f"the smallest subset has {sizes[0]} samples for {d} features, where the bias is no "
@@ -396,7 +412,7 @@ def frechet_distance_infinity(
         )
     return ExtrapolatedResult(
         value=intercept,
-        n_real=n_real,
+        n_real=whole.n,
         n_fake=n,
         warnings=tuple(warnings),
         name="Fréchet distance (squared) at infinitely many fakes",
@@ -425,37 +441,175 @@ def line_in_inverse(sizes: Sequence[float], values: Sequence[float]) -> tuple[fl
     return float(y.mean() - slope * inverse.mean()), slope, r2
 
 
+@dataclass(frozen=True)
+class Fit:
+    """A Gaussian fit: its mean (D,), a factor R (any rows, D) with RᵀR = C, and n."""
+
+    mean: torch.Tensor
+    root: torch.Tensor
+    n: int | None
+
+    @property
+    def dims(self) -> int:
+        return len(self.mean)
+
+    def to(self, device: torch.device) -> Fit:
+        return Fit(self.mean.to(device), self.root.to(device), self.n)
+
+
+def fit(x: Array | GaussianStatistics, name: str) -> Fit:
+    """The Gaussian fit of features (N, D), N ≥ 2, or of their statistics."""
+    if not isinstance(x, GaussianStatistics):
+        t = features(x, name)
+        n, d = t.shape
+        if n <= d:  # the centred data are the smaller factor, and lose no digits to squaring
+            centred = wide(t) - wide(t[:1])
+            offset = centred.mean(0)
+            return Fit(wide(t[:1])[0] + offset, (centred - offset) / (n - 1) ** 0.5, n)
+        x = GaussianStatistics.from_features(t)
+    return Fit(x.mean, _factor(x.cov, name), x.n)
+
+
 def _distance(m1: torch.Tensor, r1: torch.Tensor, m2: torch.Tensor, r2: torch.Tensor) -> float:
     """The formula, from means (D,) and factors R (any rows, D) with RᵀR = C."""
-    cross = torch.linalg.svdvals(r1 @ r2.T).sum()
+    cross = _nuclear_norm(r1, r2)
     distance = (m1 - m2).square().sum() + r1.square().sum() + r2.square().sum() - 2 * cross
     return max(float(distance), 0.0)  # below 0 only by rounding
 
 
-def _side(
-    x: Array | GaussianStatistics, name: str
-) -> tuple[torch.Tensor, torch.Tensor, int | None]:
-    """Mean (D,), a factor of the covariance, and the number of samples."""
-    if isinstance(x, GaussianStatistics):
-        return x.mean, _root(x.cov, name), x.n
-    t = features(x, name)
+def _nuclear_norm(r1: torch.Tensor, r2: torch.Tensor) -> float:
+    """Sum of the singular values of A = R₁R₂ᵀ.
+
+    The roots of the eigenvalues of AAᵀ are the same in a fifth of the time, but small ones drown in
+    the rounding of large ones, unless the rows of A are graded: where R₁ is a Cholesky factor of a
+    falling spectrum, row i of A is of the size of its i-th pivot, and so is the rounding there.
+    Both are tried on paper first: the roots are taken only where that leaves 13 digits.
+    """
+    a = r1 @ r2.T
+    if r1.shape == r2.shape and r1.shape[0] == r1.shape[1]:
+        pivots1, pivots2 = r1.diagonal().abs(), r2.diagonal().abs()
+        if pivots1.amin() * pivots2.amax() > pivots2.amin() * pivots1.amax():
+            a, pivots1, pivots2 = a.T, pivots2, pivots1
+        roots = torch.linalg.eigvalsh(a @ a.T).clamp_min(0).sqrt()
+        pivots = pivots1.sort().values * pivots2.amax()
+        eps = torch.finfo(a.dtype).eps
+        error = torch.minimum(eps * pivots.square() / (2 * roots), eps**0.5 * pivots).sum()
+        if error <= 1e-13 * (r1.square().sum() + r2.square().sum()):
+            return float(roots.sum())
+    return float(torch.linalg.svdvals(a).sum())
+
+
+def _factor(cov: torch.Tensor, name: str) -> torch.Tensor:
+    """An upper triangular R with RᵀR = ``cov``, or a root by eigenvalues where it is singular."""
+    factor, failed = torch.linalg.cholesky_ex(cov)
+    if int(failed):
+        values, vectors = _eigen(cov, name)
+        # An eigenvalue that is 0 comes out as rounding of the largest, and its root would be a
+        # hundred million times that.
+        kept = values > len(cov) * 2.3e-16 * values[-1]
+        factor = vectors[:, kept] * values[kept].sqrt()
+    root: torch.Tensor = factor.mT
+    return root
+
+
+def _standard_error(one: Fit, two: Fit, x: torch.Tensor, y: torch.Tensor) -> float:
+    """Standard error of the distance: each sample's influence, less what it counts twice.
+
+    With T₁ the linear map that carries the first fit to the second one, a sample's influence is
+    (x − μ₁)ᵀ(I − T₁)(x − μ₁) + 2(x − μ₁)·(μ₁ − μ₂). The sum of the influences' variances over n
+    and m is the jackknife's estimate, which counts the part that is quadratic in the samples'
+    deviations twice (Efron and Stein 1981). Between equal laws that part is all there is, so it is
+    estimated by itself, and counted once.
+    """
+    u, s, vt = torch.linalg.svd(one.root @ two.root.T, full_matrices=False)
+    delta = one.mean - two.mean
+    variance = 0.0
+    for side, t, axes, direction in ((one, x, u, delta), (two, y, vt.T, -delta)):
+        influence = _influence(side, t, axes, s, direction)
+        variance += float(influence.var()) / len(t)
+    quadratic = _quadratic_variance(one, two, x, y)
+    return math.sqrt(max(variance - 2 * quadratic, 0.0) + quadratic)
+
+
+def _influence(
+    side: Fit, t: torch.Tensor, axes: torch.Tensor, s: torch.Tensor, direction: torch.Tensor
+) -> torch.Tensor:
+    """Each sample's influence on the distance, (N,)."""
     n, d = t.shape
-    origin = wide(t[:1])[0]
-    mean = torch.stack([(wide(b) - origin).sum(0) for b in chunks(t, _ROWS)]).sum(0) / n
-    root = origin.new_empty(0, d)
+    if n <= d:  # R holds the samples themselves
+        carried = (axes.square() * s).sum(1) * (n - 1)
+        centred = side.root * math.sqrt(n - 1)
+        return centred.square().sum(1) - carried + 2 * (centred @ direction)
+    # (x − μ)ᵀT(x − μ) is the squared length of s^½ axesᵀ R⁻ᵀ (x − μ).
+    r = side.root
+    if r.shape[0] == d:
+        inverse = torch.linalg.solve(r.T, torch.eye(d).to(r))
+    else:  # a root by eigenvalues: its rows are orthogonal
+        inverse = r / r.square().sum(1, keepdim=True)
+    project = (axes * s.sqrt()).T @ inverse
+    parts = []
     for rows in chunks(t, _ROWS):
-        root = torch.cat([root, wide(rows) - origin - mean])
-        if len(root) > d:  # RᵀR stays what it was, with no more than d rows
-            root = torch.linalg.qr(root, mode="r").R
-    return origin + mean, root / (n - 1) ** 0.5, n
+        centred = wide(rows).to(side.mean.device) - side.mean
+        carried = (centred @ project.T).square().sum(1)
+        parts.append(centred.square().sum(1) - carried + 2 * (centred @ direction))
+    return torch.cat(parts)
 
 
-def _root(cov: torch.Tensor, name: str) -> torch.Tensor:
-    values, vectors = _eigen(cov, name)
-    # An eigenvalue that is 0 comes out as rounding of the largest, and its root would be a
-    # hundred million times that.
-    values = torch.where(values > len(cov) * 2.3e-16 * values[-1], values, 0.0)
-    return (vectors * values.sqrt()).T
+class _Null:
+    """The distance between two samples of one law, near 0, where it is quadratic.
+
+    There it is ‖δ‖² + ½ Σ Eᵢⱼ² / (λᵢ + λⱼ), with δ and E the differences of the means and of the
+    covariances along the axes of C, λ its eigenvalues. That is the squared length of a mean of
+    vectors ψ(x) less one of ψ(y), with the mean (1/n + 1/m) E[ψ(x)·ψ(x)] and the variance
+    2 (1/n + 1/m)² E[(ψ(x)·ψ(x′))²], x and x′ independent.
+    """
+
+    def __init__(self, cov: torch.Tensor) -> None:
+        values, axes = torch.linalg.eigh(cov)
+        kept = values > len(values) * 2.3e-16 * values[-1]
+        self.values, self.axes = values[kept], axes[:, kept]
+        self._weights = 0.5 / (self.values[:, None] + self.values)
+
+    def product(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """ψ(x)·ψ(y) of rows of centred samples along the axes, (P,)."""
+        p = x * y
+        lengths = x.square().sum(1) + y.square().sum(1)
+        product: torch.Tensor = (
+            p.sum(1) + ((p @ self._weights) * p).sum(1) - (lengths - self.values.sum()) / 4
+        )
+        return product
+
+    def sample(self, t: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+        """Some of the rows of ``t``, in random order, centred and along the axes."""
+        order = torch.randperm(len(t), generator=torch.Generator().manual_seed(0))
+        rows = wide(t[order[:_PAIRS].to(t.device)]).to(mean.device)
+        along: torch.Tensor = (rows - mean) @ self.axes
+        return along
+
+
+def expected_frechet(real: Array, n: int, m: int) -> float:
+    """The squared distance to be expected between n and m fresh samples of the law of ``real``.
+
+    Both biases of the estimate, of the means and of the covariances, to first order in 1/n and 1/m:
+    good where both are some times the number of features.
+    """
+    t = features(real, "real")
+    whole = GaussianStatistics.from_features(t)
+    null = _Null(whole.cov)
+    z = null.sample(t, whole.mean)
+    return (1 / n + 1 / m) * float(null.product(z, z).mean())
+
+
+def _quadratic_variance(one: Fit, two: Fit, x: torch.Tensor, y: torch.Tensor) -> float:
+    """Variance of the distance between two samples of one law, that of both sets together."""
+    null = _Null((one.root.T @ one.root + two.root.T @ two.root) / 2)
+    products = []
+    for side, t in ((one, x), (two, y)):
+        z = null.sample(t, side.mean)
+        # Few samples make few pairs: then each meets more than one other.
+        for shift in range(1, max(2, min(len(z), -(-_PAIRS // len(z)) + 1))):
+            products.append(null.product(z, z.roll(shift, 0)))
+    return 2 * (1 / len(x) + 1 / len(y)) ** 2 * float(torch.cat(products).square().mean())
 
 
 def _eigen(matrix: torch.Tensor, name: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -511,4 +665,10 @@ def _same_source(first: GaussianStatistics, second: GaussianStatistics) -> None:
         raise ValueError(
             f"one side's features come from {first.extractor!r}, the other's from "
             f"{second.extractor!r}: use one extractor for both"
+        )
+    if first.resize and second.resize and first.resize != second.resize:
+        raise ValueError(
+            f"one side's images were resized by {first.resize!r}, the other's by "
+            f"{second.resize!r}, and part of a distance would be that difference: resize both in "
+            "one way"
         )

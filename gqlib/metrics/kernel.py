@@ -9,23 +9,19 @@ Inception features, the mean over 100 random subsets of 1,000 of each side).
 
 MMD² stays the same when k(x, y) is replaced by k(x, y) − k(x, m) − k(m, y) + k(m, m) for a fixed
 point m. With m the mean of the real features, the large terms that would cancel in the sum are
-taken off by algebra before they are rounded; see :func:`_poly3`.
+taken off by algebra before they are rounded; see :class:`KernelVisitor`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
 from gqlib.metrics._input import Array, features, same_width, wide
+from gqlib.metrics._pairs import Points, Tile, around_real, visit
 from gqlib.metrics.result import Result, check_level, normal_interval
-
-#: Rows of x and of y whose kernel matrix is held at a time: 2 MiB in float64, so that it stays in
-#: a processor's cache while the polynomial is worked out.
-_BLOCK = 512
 
 #: Maps x (n, D) and y (m, D), float64, to the kernel matrix (n, m).
 Kernel = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -57,8 +53,8 @@ def kernel_distance(
             for the mean over that many random subsets, as KID is published.
         subset_size: Samples of a subset, drawn without replacement from each side.
         seed: Seeds the subsets.
-        confidence: Level of an interval, from a jackknife over the samples of both sides (Arvesen
-            1969); with all pairs only.
+        confidence: Level of an interval, from the jackknife over the samples of both sides (Arvesen
+            1969), less what it counts twice; subsets add the error of drawing so few of them.
 
     Returns:
         A :class:`KernelResult`. The value may be negative: where the two laws are equal, its mean
@@ -66,105 +62,145 @@ def kernel_distance(
 
     Raises:
         ValueError: Another rank, a NaN, different D, fewer than two samples, an unknown kernel,
-            a subset larger than a side, ``confidence`` together with ``subsets``.
+            a subset larger than a side.
     """
     x, y = features(real, "real"), features(fake, "fake")
     same_width(x.shape[1], y.shape[1])
-    x, y = wide(x), wide(y)
-    y = y.to(x.device)
     if isinstance(kernel, str) and kernel != "poly3":
         raise ValueError(f'kernel={kernel!r}, expected "poly3" or a function of two arrays')
-    std, interval = None, None
-    if subsets is None:
-        k = _poly3(x.mean(0)) if isinstance(kernel, str) else kernel
-        value, error = _all_pairs(x, y, k, confidence is not None)
-        if confidence is not None:
-            interval = normal_interval(value, error, check_level(confidence))
-    else:
-        if confidence is not None:
-            raise ValueError(
-                "confidence needs all pairs, and subsets share samples, so that their spread is "
-                "no error: leave subsets out"
-            )
-        values = _over_subsets(x, y, kernel, subsets, subset_size, seed)
-        value, std = float(values.mean()), float(values.std(correction=0))
+    if confidence is not None:
+        check_level(confidence)
+    std, error = None, 0.0
+    if subsets is None or confidence is not None:
+        visitor = KernelVisitor(*around_real(x, y), kernel, confidence is not None)
+        visit(visitor.x, visitor.y, visitor)
+        whole = visitor.result(confidence)
+        if subsets is None:
+            return whole
+        error = visitor.standard_error()
+    values = _over_subsets(x, y, kernel, subsets, subset_size, seed)
+    value, std = float(values.mean()), float(values.std(correction=0))
+    error = (error**2 + std**2 / subsets) ** 0.5
     return KernelResult(
         value=value,
         n_real=len(x),
         n_fake=len(y),
-        interval=interval,
-        name="kernel distance (MMD²)",
+        interval=None if confidence is None else normal_interval(value, error, confidence),
+        name=_NAME,
         std=std,
     )
 
 
-def _poly3(m: torch.Tensor) -> Kernel:
-    """k(x, y) − k(x, m) − k(m, y) + k(m, m) for k(x, y) = (x·y/D + 1)³, without cancellation.
+_NAME = "kernel distance (MMD²)"
 
-    With a = 1 + m·m/D, p = m·(x − m)/D, q = m·(y − m)/D and u = (x − m)·(y − m)/D the four values
-    are (a+p+q+u)³, (a+p)³, (a+q)³, a³, and their sum is u(3s² + 3su + u²) + 3pq(2a+p+q), s = a+p+q.
+
+class KernelVisitor:
+    """Sums of the kernel over each sample's pairs, from the tiles.
+
+    For k(x, y) = (x·y/D + 1)³ it is k(x, y) − k(x, m) − k(m, y) + k(m, m) that is summed, with m
+    the points' common centre. With a = 1 + m·m/D, p = m·(x − m)/D, q = m·(y − m)/D and
+    u = (x − m)·(y − m)/D the four values are (a+p+q+u)³, (a+p)³, (a+q)³, a³, and their sum is
+    u(3s² + 3su + u²) + 3pq(2a+p+q), s = a+p+q: nothing large is left to cancel.
+
+    Args:
+        x: The real samples.
+        y: The fakes.
+        kernel: ``"poly3"`` or a function.
+        squares: Whether to sum squares too, which the standard error needs.
     """
-    d = len(m)
-    a = 1 + m @ m / d
 
-    def kernel(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        x, y = x - m, y - m
-        p, q = (x @ m / d)[:, None], (y @ m / d)[None]
-        u = (x / d) @ y.T
-        s = (a + p) + q
+    def __init__(
+        self, x: Points, y: Points, kernel: str | Kernel = "poly3", squares: bool = False
+    ) -> None:
+        self.x, self.y, self.kernel, self.squares = x, y, kernel, squares
+        d = x.given.shape[1]
+        self._a = 1 + x.centre @ x.centre / d
+        self._p = {"real": x.along_centre / d, "fake": y.along_centre / d}
+        zeros = x.squares.new_zeros
+        #: For each sample: the sum over the others of its set, and over the other set.
+        self.within_sums = {"real": zeros(len(x)), "fake": zeros(len(y))}
+        self.between_sums = {"real": zeros(len(x)), "fake": zeros(len(y))}
+        #: The sums of squares of the kernel: real pairs, fake pairs, mixed pairs.
+        self.square_sums = {"real": zeros(()), "fake": zeros(()), "both": zeros(())}
+
+    def within(self, side: str, tile: Tile) -> None:
+        k = self._values(tile, side, side)
+        total = self.within_sums[side]
+        if tile.diagonal:
+            k.fill_diagonal_(0)
+        else:
+            total[tile.columns] += k.sum(0)
+        total[tile.rows] += k.sum(1)
+        if self.squares:
+            self.square_sums[side] += k.square().sum() * (1 if tile.diagonal else 2)
+
+    def between(self, tile: Tile) -> None:
+        k = self._values(tile, "real", "fake")
+        self.between_sums["real"][tile.rows] += k.sum(1)
+        self.between_sums["fake"][tile.columns] += k.sum(0)
+        if self.squares:
+            self.square_sums["both"] += k.square().sum()
+
+    def _values(self, tile: Tile, row_side: str, column_side: str) -> torch.Tensor:
+        if callable(self.kernel):
+            sides = {"real": self.x.given, "fake": self.y.given}
+            rows, columns = sides[row_side][tile.rows], sides[column_side][tile.columns]
+            device = self._a.device
+            return wide(self.kernel(wide(rows).to(device), wide(columns).to(device))).clone()
+        p, q = self._p[row_side][tile.rows, None], self._p[column_side][None, tile.columns]
+        u = tile.inner.to(torch.float64) / self.x.given.shape[1]
+        s = (self._a + p) + q
         total = (s + u).mul_(s).mul_(3).addcmul_(u, u).mul_(u)
-        return total.add_(s.add_(a).mul_(3 * p).mul_(q))
+        return total.add_(s.add_(self._a).mul_(3 * p).mul_(q))
 
-    return kernel
+    def result(self, confidence: float | None = None) -> KernelResult:
+        """The distance, once all tiles were seen."""
+        n, m = len(self.x), len(self.y)
+        xx, yy = (self.within_sums[side].sum() for side in ("real", "fake"))
+        cross = self.between_sums["real"].sum()
+        value = float(xx / (n * (n - 1)) + yy / (m * (m - 1)) - 2 * cross / (n * m))
+        interval = None
+        if confidence is not None:
+            interval = normal_interval(value, self.standard_error(), confidence)
+        return KernelResult(value=value, n_real=n, n_fake=m, interval=interval, name=_NAME)
 
+    def standard_error(self) -> float:
+        """By the jackknife, which counts the part quadratic in the laws' difference twice.
 
-def _all_pairs(
-    x: torch.Tensor, y: torch.Tensor, kernel: Kernel, error: bool
-) -> tuple[float, float]:
-    """MMD² and, if asked, its jackknife standard error."""
-    n, m = len(x), len(y)
-    xx, yy = _within(x, kernel), _within(y, kernel)
-    xy, yx = _between(x, y, kernel)
-    sum_x, sum_y, cross = xx.sum(), yy.sum(), xy.sum()
-    value = float(sum_x / (n * (n - 1)) + sum_y / (m * (m - 1)) - 2 * cross / (n * m))
-    if not error:
-        return value, math.nan
-    if min(n, m) < 3:
-        raise ValueError(
-            f"confidence needs at least 3 samples a side, got {n} real and {m} fake: "
-            "pass more, or confidence=None"
+        Between equal laws that part is all there is (Efron and Stein 1981): it is taken from the
+        squares of the kernel, centred in both arguments, and counted once.
+        """
+        n, m = len(self.x), len(self.y)
+        if min(n, m) < 3:
+            raise ValueError(
+                f"confidence needs at least 3 samples a side, got {n} real and {m} fake: "
+                "pass more, or confidence=None"
+            )
+        xx, yy = self.within_sums["real"], self.within_sums["fake"]
+        xy, yx = self.between_sums["real"], self.between_sums["fake"]
+        cross = xy.sum()
+        # The estimate without sample i: its row and column leave the sums.
+        without_x = (xx.sum() - 2 * xx) / ((n - 1) * (n - 2)) - 2 * (cross - xy) / ((n - 1) * m)
+        without_y = (yy.sum() - 2 * yy) / ((m - 1) * (m - 2)) - 2 * (cross - yx) / (n * (m - 1))
+        jackknife = (n - 1) ** 2 / n * without_x.var() + (m - 1) ** 2 / m * without_y.var()
+        quadratic = (
+            2 / (n * (n - 1)) * _centred_square(self.square_sums["real"], xx / (n - 1), None)
+            + 2 / (m * (m - 1)) * _centred_square(self.square_sums["fake"], yy / (m - 1), None)
+            + 4 / (n * m) * _centred_square(self.square_sums["both"], xy / m, yx / n)
         )
-    # The estimate without sample i: its row and column leave the sums.
-    without_x = (sum_x - 2 * xx) / ((n - 1) * (n - 2)) - 2 * (cross - xy) / ((n - 1) * m)
-    without_y = (sum_y - 2 * yy) / ((m - 1) * (m - 2)) - 2 * (cross - yx) / (n * (m - 1))
-    variance = (n - 1) ** 2 / n * without_x.var() + (m - 1) ** 2 / m * without_y.var()
-    return value, math.sqrt(float(variance))
+        return float(((jackknife - 2 * quadratic).clamp_min(0) + quadratic).sqrt())
 
 
-def _within(x: torch.Tensor, kernel: Kernel) -> torch.Tensor:
-    """Sum over j ≠ i of k(xᵢ, xⱼ), for each i."""
-    total = x.new_zeros(len(x))
-    for i in range(0, len(x), _BLOCK):
-        for j in range(i, len(x), _BLOCK):
-            rows, columns = slice(i, i + _BLOCK), slice(j, j + _BLOCK)
-            k = kernel(x[rows], x[columns])
-            if i == j:
-                k = k.clone().fill_diagonal_(0)
-            else:
-                total[columns] += k.sum(0)
-            total[rows] += k.sum(1)
-    return total
+def _centred_square(
+    squares: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor | None
+) -> torch.Tensor:
+    """Mean square of the kernel less its row and column means, from its sum of squares.
 
-
-def _between(x: torch.Tensor, y: torch.Tensor, kernel: Kernel) -> tuple[torch.Tensor, torch.Tensor]:
-    """Sums of k(xᵢ, yⱼ) over j, for each i, and over i, for each j."""
-    rows, columns = x.new_zeros(len(x)), y.new_zeros(len(y))
-    for i in range(0, len(x), _BLOCK):
-        for j in range(0, len(y), _BLOCK):
-            k = kernel(x[i : i + _BLOCK], y[j : j + _BLOCK])
-            rows[i : i + _BLOCK] += k.sum(1)
-            columns[j : j + _BLOCK] += k.sum(0)
-    return rows, columns
+    ``columns`` is ``None`` where rows and columns are one set and the diagonal does not count.
+    """
+    pairs = len(rows) * (len(rows) - 1 if columns is None else len(columns))
+    spread = rows.var(correction=0) + (rows if columns is None else columns).var(correction=0)
+    return (squares / pairs - rows.mean().square() - spread).clamp_min(0)
 
 
 def _over_subsets(
@@ -189,7 +225,7 @@ def _over_subsets(
 
     values = []
     for _ in range(subsets):
-        a, b = draw(x), draw(y)
-        k = _poly3(a.mean(0)) if isinstance(kernel, str) else kernel
-        values.append(_all_pairs(a, b, k, False)[0])
+        visitor = KernelVisitor(*around_real(draw(x), draw(y)), kernel)
+        visit(visitor.x, visitor.y, visitor)
+        values.append(visitor.result().value)
     return torch.tensor(values, dtype=torch.float64)

@@ -1,18 +1,18 @@
-"""What a metric returns: one number that remembers where it comes from.
+"""What a metric returns: numbers that remember where they come from.
 
 A bare float forgets how many samples it was measured on, how far it may be off, and what was
 wrong with the input. A :class:`Result` keeps all three, converts with ``float()``, exports to JSON
-and shows itself as a small table in a notebook.
+and shows itself as a small table in a notebook. :class:`Results` does so for several values.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from html import escape
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import torch
 
@@ -26,41 +26,27 @@ class Interval(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
-    """The value of a metric with its sample sizes, interval and warnings.
+class _Measured:
+    """What one value and several have in common."""
 
-    Attributes:
-        value: The metric.
-        n_real: Number of real samples; ``None`` if unknown (statistics from a file without it).
-        n_fake: Number of generated samples, likewise.
-        interval: Where the value would be with other samples from the same two laws, if asked.
-        warnings: Plain sentences about the input that a reader of the value must know.
-        name: What was measured, and in what unit.
-    """
-
-    value: float
     n_real: int | None
     n_fake: int | None
-    interval: Interval | None = None
     warnings: tuple[str, ...] = ()
     name: str = "value"
 
-    def __float__(self) -> float:
-        return self.value
-
     def to_dict(self) -> dict[str, Any]:
-        """All fields as plain Python objects; the interval as a dictionary."""
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        """All fields as plain Python objects; intervals as dictionaries."""
+        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
 
     def json(self, indent: int | None = None) -> str:
         """Strict JSON: what is no finite number becomes the string ``"inf"`` or ``"nan"``."""
-        return json.dumps(_strict(self.to_dict()), indent=indent, allow_nan=False)
+        return json.dumps(strict(self.to_dict()), indent=indent, allow_nan=False)
+
+    def _rows(self) -> list[tuple[str, str]]:
+        raise NotImplementedError
 
     def _repr_html_(self) -> str:
-        rows = [("value", f"<b>{self.value:.6g}</b>")]
-        if self.interval is not None:
-            low, high, level = self.interval
-            rows.append((f"{100 * level:g} % interval", f"{low:.6g} to {high:.6g}"))
+        rows = self._rows()
         rows += [("real samples", _count(self.n_real)), ("fake samples", _count(self.n_fake))]
         rows += [("warning", escape(warning)) for warning in self.warnings]
         body = "".join(
@@ -71,6 +57,63 @@ class Result:
         return f"<table><caption>{escape(self.name)}</caption>{body}</table>"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Result(_Measured):
+    """The value of a metric with its sample sizes, interval and warnings.
+
+    Attributes:
+        value: The metric.
+        n_real: Number of real samples; ``None`` if unknown (statistics from a file without it).
+        n_fake: Number of generated samples, likewise.
+        interval: Where the metric's expectation at these sample sizes lies, if asked.
+        warnings: Plain sentences about the input that a reader of the value must know.
+        name: What was measured, and in what unit.
+    """
+
+    value: float
+    interval: Interval | None = None
+
+    def __float__(self) -> float:
+        return self.value
+
+    def _rows(self) -> list[tuple[str, str]]:
+        rows = [("value", f"<b>{self.value:.6g}</b>")]
+        if self.interval is not None:
+            rows.append((f"{100 * self.interval.level:g} % interval", _range(self.interval)))
+        return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results(_Measured):
+    """Several values of one metric; a subclass names them in ``VALUES`` and holds them as fields.
+
+    Attributes:
+        interval: From the name of a value to its interval, if asked.
+    """
+
+    VALUES: ClassVar[tuple[str, ...]] = ()
+
+    interval: Mapping[str, Interval] | None = None
+
+    def __float__(self) -> NoReturn:
+        names = ", ".join(self.VALUES)
+        raise TypeError(f"{self.name} has several values ({names}): take one by its name")
+
+    def values(self) -> torch.Tensor:
+        """The values in the order of ``VALUES``, (V,), float64."""
+        return torch.tensor([getattr(self, name) for name in self.VALUES], dtype=torch.float64)
+
+    def _rows(self) -> list[tuple[str, str]]:
+        rows = []
+        for name in self.VALUES:
+            text = f"<b>{getattr(self, name):.6g}</b>"
+            if self.interval is not None and name in self.interval:
+                interval = self.interval[name]
+                text += f" ({100 * interval.level:g} % interval {_range(interval)})"
+            rows.append((name, text))
+        return rows
+
+
 def normal_interval(value: float, standard_error: float, level: float) -> Interval:
     """``value`` ± the normal quantile times ``standard_error``."""
     from scipy.special import ndtri
@@ -79,20 +122,35 @@ def normal_interval(value: float, standard_error: float, level: float) -> Interv
     return Interval(value - margin, value + margin, level)
 
 
-def mean_interval(values: torch.Tensor, level: float) -> Interval:
-    """Student's interval for the mean of independent ``values`` of shape (N,), N ≥ 2."""
+def student_interval(value: float, standard_error: float, df: int, level: float) -> Interval:
+    """``value`` ± Student's quantile, for an error that is itself estimated, times the error."""
     from scipy.special import stdtrit
 
-    check_level(level)
+    margin = float(stdtrit(df, 0.5 + check_level(level) / 2)) * standard_error
+    return Interval(value - margin, value + margin, level)
+
+
+def wilson_interval(count: int, n: int, level: float) -> Interval:
+    """For the share of which ``count`` of ``n`` independent samples have a part (Wilson 1927)."""
+    from scipy.special import ndtri
+
+    z2 = float(ndtri(0.5 + check_level(level) / 2)) ** 2
+    share = count / n
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    margin = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    return Interval(max(centre - margin, 0.0), min(centre + margin, 1.0), level)
+
+
+def mean_interval(values: torch.Tensor, level: float) -> Interval:
+    """Student's interval for the mean of independent ``values`` of shape (N,), N ≥ 2."""
     n = len(values)
     if n < 2:
         raise ValueError(
             f"confidence={level} needs at least 2 samples to see their spread, got {n}: "
             "pass more samples, or confidence=None"
         )
-    margin = float(stdtrit(n - 1, 0.5 + level / 2)) * float(values.std()) / math.sqrt(n)
-    mean = float(values.mean())
-    return Interval(mean - margin, mean + margin, level)
+    error = float(values.std()) / math.sqrt(n)
+    return student_interval(float(values.mean()), error, n - 1, level)
 
 
 def check_level(level: float) -> float:
@@ -106,19 +164,29 @@ def _count(n: int | None) -> str:
     return "unknown" if n is None else f"{n:,}"
 
 
-def _plain(value: Any) -> Any:
+def _range(interval: Interval) -> str:
+    return f"{interval.low:.6g} to {interval.high:.6g}"
+
+
+def plain(value: Any) -> Any:
+    """``value`` in the types that JSON has, but for numbers that are not finite."""
+    if isinstance(value, _Measured):
+        return value.to_dict()
     if isinstance(value, Interval):
         return value._asdict()
     if isinstance(value, torch.Tensor):
         return value.tolist()
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, tuple | list) else value
 
 
-def _strict(value: Any) -> Any:
+def strict(value: Any) -> Any:
+    """``value`` with ``"inf"`` and ``"nan"`` for the numbers that JSON has not."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict):
-        return {key: _strict(item) for key, item in value.items()}
+        return {key: strict(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_strict(item) for item in value]
+        return [strict(item) for item in value]
     return value

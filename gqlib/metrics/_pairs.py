@@ -1,0 +1,154 @@
+"""Inner products of all pairs, tile by tile: one pass that several metrics share.
+
+A pair's squared distance follows from its inner product, ‖x − y‖² = ‖x‖² + ‖y‖² − 2x·y, and a
+matrix product is the fastest way to all of them. Its price is rounding, which this module keeps
+small (both sets are centred first) and known (:attr:`Points.slack`), so that whoever must decide
+which of two distances is larger can see when to look again (:func:`exact_squares`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from gqlib.metrics._input import chunks, wide
+
+#: Points a side of a tile: 8 MiB of float64 a tile, which stays in a processor's cache.
+TILE = 1024
+#: Multiplications from which on single precision is worth the second looks.
+_LARGE = 1 << 31
+#: Rows that are widened to float64 at a time.
+_ROWS = 1024
+#: Values of float64 gathered at a time for exact distances (32 MiB).
+_GATHER = 1 << 22
+
+
+@dataclass(frozen=True)
+class Points:
+    """A set of points as the pass over pairs needs it.
+
+    Attributes:
+        given: The points as they came, (N, D).
+        centre: The common centre, (D,), float64.
+        centred: Their offsets from a common centre, (N, D), in the precision of the products.
+        squares: ‖offset‖², (N,), float64.
+        along_centre: offset · centre, (N,), float64.
+        slack: A squared distance from tiles is off by less than slack · (‖x‖² + ‖y‖²).
+    """
+
+    given: torch.Tensor
+    centre: torch.Tensor
+    centred: torch.Tensor
+    squares: torch.Tensor
+    along_centre: torch.Tensor
+    slack: float
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Inner products of points ``rows`` of one set with ``columns`` of another, or of the same."""
+
+    rows: slice
+    columns: slice
+    inner: torch.Tensor
+
+    @property
+    def diagonal(self) -> bool:
+        """Whether rows and columns are the same points, where both come from one set."""
+        return self.rows == self.columns
+
+
+def centre_of(x: torch.Tensor) -> torch.Tensor:
+    """The mean of the rows, (D,), in float64, to all digits even far from 0."""
+    origin = wide(x[:1])[0]
+    return origin + torch.stack([(wide(b) - origin).sum(0) for b in chunks(x, _ROWS)]).sum(0) / len(
+        x
+    )
+
+
+def precision_for(n: int, m: int, d: int, device: torch.device) -> torch.dtype:
+    """The type in which to multiply (n, d) by (d, m) matrices.
+
+    Single precision is twice as fast on a CPU, and the digits that it lacks are made up for by
+    second looks. Not on a GPU, nor where PyTorch may round it further (TF32, bfloat16).
+    """
+    single = (
+        device.type == "cpu"
+        and n * m * d > _LARGE
+        and torch.get_float32_matmul_precision() == "highest"
+    )
+    return torch.float32 if single else torch.float64
+
+
+def points(x: torch.Tensor, centre: torch.Tensor, dtype: torch.dtype) -> Points:
+    """``x`` (N, D) with its offsets from ``centre`` (D,), in pieces: no second copy in float64."""
+    centred = torch.empty(x.shape, dtype=dtype, device=centre.device)
+    squares, along = centre.new_empty(len(x)), centre.new_empty(len(x))
+    for start in range(0, len(x), _ROWS):
+        rows = slice(start, start + _ROWS)
+        offsets = wide(x[rows]).to(centre.device) - centre
+        centred[rows], squares[rows] = offsets, offsets.square().sum(1)
+        along[rows] = offsets @ centre
+    d = x.shape[1]
+    # The rounding errors of a sum of d products: at most d units of rounding, and with certainty
+    # for all practical purposes below 10 √d (Higham and Mary 2019, theorem 3.1); 8 for the rest.
+    slack = torch.finfo(dtype).eps / 2 * (min(d, 10 * d**0.5) + 8)
+    return Points(x, centre, centred, squares, along, slack)
+
+
+def around_real(x: torch.Tensor, y: torch.Tensor) -> tuple[Points, Points]:
+    """Both sets as offsets from the mean of ``x``, on its device (of MPS, on the CPU)."""
+    centre = centre_of(x)
+    x, y = x.to(centre.device), y.to(centre.device)
+    most = max(len(x), len(y))
+    dtype = precision_for(most, most, x.shape[1], centre.device)
+    return points(x, centre, dtype), points(y, centre, dtype)
+
+
+def tiles(x: Points, y: Points | None = None) -> Iterator[Tile]:
+    """The inner products of all pairs of ``x`` and ``y``, or of ``x`` on and above the diagonal."""
+    other = x if y is None else y
+    for i in range(0, len(x), TILE):
+        rows = slice(i, min(i + TILE, len(x)))
+        for j in range(i if y is None else 0, len(other), TILE):
+            columns = slice(j, min(j + TILE, len(other)))
+            yield Tile(rows, columns, x.centred[rows] @ other.centred[columns].T)
+
+
+def exact_squares(
+    x: torch.Tensor, y: torch.Tensor, i: torch.Tensor, j: torch.Tensor
+) -> torch.Tensor:
+    """‖x[i] − y[j]‖² of pairs of rows, (P,), by differences in float64."""
+    step = max(1, _GATHER // x.shape[1])
+    parts = [
+        (wide(x[a]) - wide(y[b])).square().sum(1)
+        for a, b in zip(i.split(step), j.split(step), strict=True)
+    ]
+    return torch.cat(parts) if parts else wide(x[:0]).sum(1)
+
+
+class Visitor(Protocol):
+    """Takes what it needs of each tile. The tiles of pairs within a set all come first."""
+
+    def within(self, side: str, tile: Tile) -> None:
+        """A tile on or above the diagonal of the set ``side``, "real" or "fake"."""
+
+    def between(self, tile: Tile) -> None:
+        """A tile of real points (rows) and fakes (columns)."""
+
+
+def visit(x: Points, y: Points, *visitors: Visitor) -> None:
+    """Show every visitor each tile once, so that they share the matrix products."""
+    for side, side_points in (("real", x), ("fake", y)):
+        for tile in tiles(side_points):
+            for visitor in visitors:
+                visitor.within(side, tile)
+    for tile in tiles(x, y):
+        for visitor in visitors:
+            visitor.between(tile)

@@ -1,0 +1,145 @@
+"""Representation gap: are the groups of the real data present in the same shares?
+
+    gap = ½ Σ |q_g − p_g|  over all groups g that occur on either side
+
+the total variation distance of the groups' shares p among real samples and q among fakes: the
+share of fakes that would have to change their group. Its expectation is above 0 for equal laws too,
+since shares of finite samples differ: about ½ Σ √(2/π · p(1−p)(1/n + 1/m)).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gqlib.metrics._input import Array
+from gqlib.metrics.result import Interval, Result, check_level, normal_interval, wilson_interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class GapResult(Result):
+    """The representation gap, and where it comes from.
+
+    Attributes:
+        shifts: From each group to its share among the fakes less that among the real samples.
+        shift_intervals: From each group to an interval for its shift (Newcombe 1998, method 10), at
+            the level asked for, or 95 %.
+        null: The gap to be expected between two samples of one law at these sizes.
+        p_value: Probability of shares as different as these or more between samples of one law, by
+            Pearson's χ² test.
+    """
+
+    shifts: Mapping[Any, float]
+    shift_intervals: Mapping[Any, Interval]
+    null: float
+    p_value: float
+
+
+def representation_gap(
+    real_labels: Array | Sequence[Hashable],
+    fake_labels: Array | Sequence[Hashable],
+    confidence: float | None = None,
+) -> GapResult:
+    """Total variation distance of the groups' shares, between 0 and 1.
+
+    Args:
+        real_labels: Group of each real sample: N integers or strings.
+        fake_labels: Group of each fake, M of them.
+        confidence: Level of an interval for the gap, and of those for the shifts.
+
+    Raises:
+        ValueError: No label on a side, labels with more than one axis, floats that are no integers.
+    """
+    level = 0.95 if confidence is None else check_level(confidence)
+    real, fake = _labels(real_labels, "real_labels"), _labels(fake_labels, "fake_labels")
+    if real.dtype.kind != fake.dtype.kind:
+        raise ValueError(
+            f"real_labels are {real.dtype} and fake_labels {fake.dtype}, expected one kind, "
+            "integers or strings: no group could be the same"
+        )
+    groups = np.unique(np.concatenate([real, fake]))
+    counts = [np.bincount(np.searchsorted(groups, t), minlength=len(groups)) for t in (real, fake)]
+    n, m = len(real), len(fake)
+    p, q = counts[0] / n, counts[1] / m
+    names = groups.tolist()
+    intervals = {
+        name: _newcombe(int(a), n, int(b), m, level)
+        for name, a, b in zip(names, *counts, strict=True)
+    }
+    pooled = (counts[0] + counts[1]) / (n + m)
+    null = float(np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m) * 2 / math.pi).sum() / 2)
+    gap = float(np.abs(q - p).sum() / 2)
+    interval = None
+    if confidence is not None:
+        low, high, _ = normal_interval(gap, _standard_error(p, q, n, m), confidence)
+        interval = Interval(max(low, 0.0), min(high, 1.0), confidence)
+    warnings = []
+    if n * m / (n + m) * pooled.min() < 5:
+        warnings.append(
+            f"group {names[int(pooled.argmin())]!r} is too rare for these numbers of samples: its "
+            "shift and the p-value are rough"
+        )
+    return GapResult(
+        value=gap,
+        n_real=n,
+        n_fake=m,
+        interval=interval,
+        warnings=tuple(warnings),
+        name="representation gap",
+        shifts=dict(zip(names, (q - p).tolist(), strict=True)),
+        shift_intervals=intervals,
+        null=null,
+        p_value=_p_value(counts[0], counts[1]),
+    )
+
+
+def _labels(labels: Array | Sequence[Hashable], name: str) -> np.ndarray[Any, Any]:
+    import torch
+
+    array = np.asarray(labels.cpu() if isinstance(labels, torch.Tensor) else labels)
+    if array.ndim != 1 or len(array) == 0:
+        raise ValueError(f"{name} has shape {array.shape}, expected (N,), one group a sample")
+    if array.dtype.kind == "f" and bool((array == np.floor(array)).all()):
+        array = array.astype(np.int64)
+    if array.dtype.kind in "iub":
+        return array.astype(np.int64)
+    if array.dtype.kind in "US":
+        return array.astype(np.str_)
+    raise ValueError(f"{name} are {array.dtype}, expected integers or strings, one group a sample")
+
+
+def _newcombe(a: int, n: int, b: int, m: int, level: float) -> Interval:
+    """Interval for b/m − a/n from Wilson's for each (Newcombe 1998, method 10)."""
+    p, q = a / n, b / m
+    low_p, high_p, _ = wilson_interval(a, n, level)
+    low_q, high_q, _ = wilson_interval(b, m, level)
+    low = q - p - math.hypot(q - low_q, high_p - p)
+    return Interval(low, q - p + math.hypot(high_q - q, p - low_p), level)
+
+
+def _standard_error(p: np.ndarray[Any, Any], q: np.ndarray[Any, Any], n: int, m: int) -> float:
+    """Of the gap: exact for the mean of each |q − p|, normal about its difference.
+
+    A group whose difference is clear counts with its sign; one that might go either way with less,
+    by the slope of E|N(δ, σ²)|, erf(δ/σ√2), and the spread that is left.
+    """
+    from scipy.special import erf
+
+    sigma = np.sqrt(p * (1 - p) / n + q * (1 - q) / m)
+    safe = np.where(sigma > 0, sigma, 1.0)
+    sign = np.where(sigma > 0, erf((q - p) / safe / math.sqrt(2)), np.sign(q - p))
+    linear = (((sign**2) @ p - (sign @ p) ** 2) / n + ((sign**2) @ q - (sign @ q) ** 2) / m) / 4
+    unsure = float(((1 - sign**2) * (1 - 2 / math.pi) * sigma**2).sum()) / 4
+    return math.sqrt(max(float(linear), 0.0) + unsure)
+
+
+def _p_value(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> float:
+    if len(a) == 1:
+        return 1.0
+    from scipy.stats import chi2_contingency
+
+    return float(chi2_contingency(np.stack([a, b])).pvalue)

@@ -1,0 +1,245 @@
+"""All metrics that two sets of features allow, from one pass over their pairs.
+
+The matrix of inner products of 10,000 + 10,000 samples is most of the work of the kernel distance
+and of the four neighbour scores, so :func:`evaluate` makes its tiles once and shows them to both.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from html import escape
+from typing import Any
+
+import torch
+
+from gqlib.metrics import _input
+from gqlib.metrics._input import Array, same_width
+from gqlib.metrics._pairs import around_real, visit
+from gqlib.metrics.bias import GapResult, representation_gap
+from gqlib.metrics.frechet import (
+    ExtrapolatedResult,
+    GaussianStatistics,
+    expected_frechet,
+    frechet_distance,
+    frechet_distance_infinity,
+)
+from gqlib.metrics.inception_score import InceptionScoreResult, inception_score
+from gqlib.metrics.kernel import KernelResult, KernelVisitor
+from gqlib.metrics.memorisation import MemorisationResult, authenticity, copying_test
+from gqlib.metrics.neighbours import NeighbourScores, NeighbourVisitor, with_intervals
+from gqlib.metrics.result import Result, Results, check_level, plain, strict
+from gqlib.metrics.vendi import vendi_score
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """The results of :func:`evaluate`; what the inputs did not allow is ``None``, with a note.
+
+    Attributes:
+        n_real: Number of real samples, ``None`` if unknown.
+        n_fake: Number of fakes, likewise.
+        vendi_score: Of the fakes; ``real_vendi_score`` is that of the real samples beside it.
+        faithful: From the name of a value to what fakes of the real law would get at these sizes.
+        notes: What was skipped, and what to give for it.
+    """
+
+    n_real: int | None
+    n_fake: int | None
+    frechet_distance: Result
+    frechet_distance_infinity: ExtrapolatedResult | None = None
+    kernel_distance: KernelResult | None = None
+    neighbour_scores: NeighbourScores | None = None
+    inception_score: InceptionScoreResult | None = None
+    vendi_score: Result | None = None
+    real_vendi_score: Result | None = None
+    authenticity: MemorisationResult | None = None
+    copying_test: MemorisationResult | None = None
+    representation_gap: GapResult | None = None
+    faithful: Mapping[str, float]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def results(self) -> dict[str, Result | Results]:
+        """The results that there are, by name."""
+        pairs = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: value for name, value in pairs if isinstance(value, Result | Results)}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """All warnings of the results, each once."""
+        found = [warning for result in self.results.values() for warning in result.warnings]
+        return tuple(dict.fromkeys(found))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain Python objects."""
+        head = {"n_real": self.n_real, "n_fake": self.n_fake}
+        results = {name: result.to_dict() for name, result in self.results.items()}
+        tail = {"faithful": plain(self.faithful), "notes": list(self.notes)}
+        return {**head, **results, **tail, "warnings": list(self.warnings)}
+
+    def json(self, indent: int | None = None) -> str:
+        """Strict JSON: what is no finite number becomes the string ``"inf"`` or ``"nan"``."""
+        return json.dumps(strict(self.to_dict()), indent=indent, allow_nan=False)
+
+    def _repr_html_(self) -> str:
+        parts = [result._repr_html_() for result in self.results.values()]
+        return "".join(parts) + "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+
+
+def evaluate(
+    real: Array | GaussianStatistics,
+    fake: Array | GaussianStatistics,
+    *,
+    train: Array | None = None,
+    holdout: Array | None = None,
+    real_labels: Array | Sequence[Any] | None = None,
+    fake_labels: Array | Sequence[Any] | None = None,
+    probabilities: Array | None = None,
+    k: int = 5,
+    confidence: float | None = None,
+    seed: int = 0,
+) -> Evaluation:
+    """Every metric of this package that the given inputs allow.
+
+    Args:
+        real: Features of real samples, (N, D), or their statistics.
+        fake: Features of generated samples, (M, D), or their statistics.
+        train: Features of the training set, for memorisation.
+        holdout: Features of samples of the same law that the model never saw, likewise.
+        real_labels: Group of each real sample, for bias.
+        fake_labels: Group of each fake.
+        probabilities: A classifier's verdicts on the fakes, (M, K), for the Inception Score.
+        k: Neighbours, for precision, recall, density and coverage.
+        confidence: Level of an interval for every metric; it also adds the Fréchet distance at
+            infinitely many fakes. Both take longer than all the rest.
+        seed: Seeds what is random: subsets, and halves for intervals.
+
+    Raises:
+        ValueError: Any input that one of the metrics refuses, before any long work where possible.
+    """
+    if confidence is not None:
+        check_level(confidence)
+    notes: list[str] = []
+    if isinstance(real, GaussianStatistics) or isinstance(fake, GaussianStatistics):
+        notes.append("statistics without samples allow the Fréchet distance only, and no interval")
+        distance = frechet_distance(real, fake)
+        return Evaluation(
+            n_real=distance.n_real,
+            n_fake=distance.n_fake,
+            frechet_distance=distance,
+            faithful={},
+            notes=tuple(notes),
+        )
+    x, y = _input.features(real, "real"), _input.features(fake, "fake")
+    same_width(x.shape[1], y.shape[1])
+    others = _memorisation(train, holdout, y, confidence, seed, notes)
+    others |= _labels_and_classes(real_labels, fake_labels, probabilities, y, confidence, notes)
+    distance, kernel, scores = _distances(x, y, k, confidence, seed, notes)
+    faithful = {"frechet_distance": expected_frechet(x, len(x), len(y)), "kernel_distance": 0.0}
+    if scores is not None:
+        faithful |= scores.null
+    vendi: dict[str, Any] = {}
+    if bool((x != 0).any(1).all()) and bool((y != 0).any(1).all()):
+        vendi = {
+            "vendi_score": vendi_score(y, confidence=confidence),
+            "real_vendi_score": vendi_score(x, confidence=confidence),
+        }
+    else:
+        notes.append("no Vendi score: some features are all zeros, and a cosine needs a direction")
+    infinity = None
+    if confidence is not None and len(y) >= 20:
+        infinity = frechet_distance_infinity(x, y, seed=seed)
+    elif confidence is None:
+        notes.append("no intervals and no distance at infinity: give confidence=0.95 for them")
+    for name in ("authenticity", "copying_test", "representation_gap"):
+        result = others.get(name)
+        if result is not None and result.null is not None:
+            faithful[name] = result.null
+    return Evaluation(
+        n_real=len(x),
+        n_fake=len(y),
+        frechet_distance=distance,
+        frechet_distance_infinity=infinity,
+        kernel_distance=kernel,
+        neighbour_scores=scores,
+        faithful=faithful,
+        notes=tuple(notes),
+        **vendi,
+        **others,
+    )
+
+
+def _distances(
+    x: torch.Tensor,
+    y: torch.Tensor,
+    k: int,
+    confidence: float | None,
+    seed: int,
+    notes: list[str],
+) -> tuple[Result, KernelResult, NeighbourScores | None]:
+    distance = frechet_distance(x, y, confidence=confidence)
+    if len(x) == len(y) and torch.equal(x, y.to(x)):
+        same = "both sets are the same samples: a file or folder was given twice"
+        distance = replace(distance, warnings=(*distance.warnings, same))
+    a, b = around_real(x, y)
+    kernel = KernelVisitor(a, b, squares=confidence is not None)
+    if k < min(len(x), len(y)):
+        neighbours = NeighbourVisitor(a, b, k)
+        visit(a, b, kernel, neighbours)
+        scores = neighbours.result()
+        if confidence is not None and min(len(x), len(y)) // 2 > k:
+            scores = with_intervals(scores, x, y, confidence, seed)
+        return distance, kernel.result(confidence), scores
+    visit(a, b, kernel)
+    notes.append(f"no neighbour scores: k={k} neighbours need more than {k} samples a side")
+    return distance, kernel.result(confidence), None
+
+
+def _memorisation(
+    train: Array | None,
+    holdout: Array | None,
+    fake: torch.Tensor,
+    confidence: float | None,
+    seed: int,
+    notes: list[str],
+) -> dict[str, Any]:
+    if train is None:
+        notes.append("memorisation was not tested: give the training set, and held-out samples")
+        return {}
+    found: dict[str, Any] = {"authenticity": authenticity(train, fake, holdout, confidence)}
+    if holdout is None:
+        notes.append("copying was not tested: give held-out samples beside the training set")
+    else:
+        found["copying_test"] = copying_test(train, holdout, fake, confidence, seed)
+    return found
+
+
+def _labels_and_classes(
+    real_labels: Array | Sequence[Any] | None,
+    fake_labels: Array | Sequence[Any] | None,
+    probabilities: Array | None,
+    fake: torch.Tensor,
+    confidence: float | None,
+    notes: list[str],
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if real_labels is None or fake_labels is None:
+        notes.append("bias was not measured: give the groups of real samples and fakes")
+    else:
+        found["representation_gap"] = representation_gap(real_labels, fake_labels, confidence)
+    if probabilities is None:
+        notes.append("no Inception Score: give a classifier's probabilities for the fakes")
+    else:
+        n = len(probabilities)
+        if n != len(fake):
+            raise ValueError(
+                f"probabilities has {n} rows for {len(fake)} fakes, expected one a fake"
+            )
+        splits = min(10, n)
+        interval = confidence if n >= 2 * splits else None
+        found["inception_score"] = inception_score(
+            probabilities, splits=splits, confidence=interval
+        )
+    return found

@@ -1,0 +1,213 @@
+"""Memorisation: does the model sell its training set as its own?
+
+    authenticity = share of fakes y with d(y, t) > d(t, nearest other training sample),
+                   t the training sample nearest to y
+    C_T = (U − nm/2) / √(nm(n + m + 1)/12),   U = number of pairs of one of n fakes and one of m
+          held-out samples in which the fake is farther from its nearest training sample, ties ½
+
+Alaa, van Breugel, Saveliev, van der Schaar, "How faithful is your synthetic data?", ICML 2022,
+section 3.2. Meehan, Chaudhuri, Dasgupta, "A non-parametric test to detect data-copying in
+generative models", AISTATS 2020, section 3 (with one cell). For a model that gives fresh samples
+of the training law, C_T is a standard normal number; copies make it negative.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from gqlib.metrics._input import Array, features, same_width
+from gqlib.metrics._pairs import around_real, tiles
+from gqlib.metrics.neighbours import Nearest
+from gqlib.metrics.result import Result, check_level, normal_interval, wilson_interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemorisationResult(Result):
+    """A memorisation score beside what fresh samples would get.
+
+    Attributes:
+        null: Authenticity: that of the held-out set, ``None`` without one. C_T: the mean over
+            random halves of the held-out set, one half taken for the fakes.
+        null_std: C_T: the standard deviation over these halves, about 1.
+        n_train: Number of training samples.
+    """
+
+    n_train: int
+    null: float | None = None
+    null_std: float | None = None
+
+
+def authenticity(
+    train: Array, fake: Array, holdout: Array | None = None, confidence: float | None = None
+) -> MemorisationResult:
+    """Share of fakes that lie farther from the training set than its own samples lie apart.
+
+    What a faithful model gets depends on the data (½ only where density is even), so give a
+    held-out set to compare with.
+
+    Args:
+        train: Features of the training set, (N, D), N ≥ 2.
+        fake: Features of the fakes, (M, D).
+        holdout: Features of samples of the same law that the model never saw.
+        confidence: Level of an interval over fakes, the training set being what it is (Wilson).
+
+    Raises:
+        ValueError: Another rank, a NaN, different D, fewer than two training samples.
+    """
+    sets = {"train": features(train, "train"), "fake": features(fake, "fake", at_least=1)}
+    if holdout is not None:
+        sets["holdout"] = features(holdout, "holdout", at_least=1)
+    _same_widths(sets)
+    base = _Train(sets["train"])
+    count = base.authentic(sets["fake"])
+    n = len(sets["fake"])
+    null = None
+    if "holdout" in sets:
+        null = base.authentic(sets["holdout"]) / len(sets["holdout"])
+    warnings = () if null is not None else ("without a held-out set there is no value to expect",)
+    return MemorisationResult(
+        value=count / n,
+        n_real=len(sets["train"]),
+        n_fake=n,
+        n_train=len(sets["train"]),
+        interval=None if confidence is None else wilson_interval(count, n, confidence),
+        warnings=warnings,
+        name="authenticity",
+        null=null,
+    )
+
+
+def copying_test(
+    train: Array, holdout: Array, fake: Array, confidence: float | None = None, seed: int = 0
+) -> MemorisationResult:
+    """Meehan, Chaudhuri and Dasgupta's C_T: below −3 the fakes lie too near to the training set.
+
+    Args:
+        train: Features of the training set, (N, D).
+        holdout: Features of samples of the same law that the model never saw, (m, D).
+        fake: Features of the fakes, (n, D).
+        confidence: Level of an interval, by DeLong's variance of U (1988).
+        seed: Seeds the random halves of the null.
+
+    Raises:
+        ValueError: Another rank, a NaN, different D, an empty set.
+    """
+    sets = {
+        "train": features(train, "train", at_least=1),
+        "holdout": features(holdout, "holdout", at_least=1),
+        "fake": features(fake, "fake", at_least=1),
+    }
+    _same_widths(sets)
+    base = _Train(sets["train"])
+    held, fakes = base.distances(sets["holdout"]), base.distances(sets["fake"])
+    value = copying_z(fakes, held)
+    interval = None
+    if confidence is not None:
+        check_level(confidence)
+        interval = normal_interval(value, _z_error(fakes, held), confidence)
+    null, null_std = None, None
+    if len(held) >= 2:
+        generator = torch.Generator().manual_seed(seed)
+        order = [torch.randperm(len(held), generator=generator) for _ in range(_HALVES)]
+        halves = torch.tensor(
+            [copying_z(*held[o.to(held.device)].tensor_split(2)) for o in order],
+            dtype=torch.float64,
+        )
+        null, null_std = float(halves.mean()), float(halves.std())
+    return MemorisationResult(
+        value=value,
+        n_real=len(held),
+        n_fake=len(fakes),
+        n_train=len(sets["train"]),
+        interval=interval,
+        name="C_T, z-score of copying (negative: copies)",
+        null=null,
+        null_std=null_std,
+    )
+
+
+#: Random halves of the held-out set for C_T's null.
+_HALVES = 100
+
+
+def nearest(x: Array, pool: Array) -> tuple[torch.Tensor, torch.Tensor]:
+    """Distance of each row of ``x`` (N, D) to the nearest of ``pool`` (M, D), and its index.
+
+    Returns:
+        Distances (N,), float64, and indices (N,), int64; of equally near ones, any.
+    """
+    a, b = features(x, "x", at_least=1), features(pool, "pool", at_least=1)
+    same_width(a.shape[1], b.shape[1])
+    squares, index = _Train(b).nearest(a)
+    return squares.sqrt(), index
+
+
+def copying_z(fakes: torch.Tensor, held: torch.Tensor) -> float:
+    """C_T from the distances to the nearest training sample of fakes (n,) and held-out (m,)."""
+    n, m = len(fakes), len(held)
+    u = float(_placements(fakes, held).sum()) * m
+    return (u - n * m / 2) / math.sqrt(n * m * (n + m + 1) / 12)
+
+
+def _placements(values: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """For each value the share of ``others`` below it, equal ones counted as a half."""
+    ordered = others.sort().values
+    below = torch.searchsorted(ordered, values)
+    not_above = torch.searchsorted(ordered, values, right=True)
+    return (below + not_above).to(torch.float64) / (2 * len(others))
+
+
+def _z_error(fakes: torch.Tensor, held: torch.Tensor) -> float:
+    n, m = len(fakes), len(held)
+    if min(n, m) < 2:
+        raise ValueError(
+            f"confidence needs at least 2 samples a side, got {n} fake and {m} held out"
+        )
+    variance = _placements(fakes, held).var() / n + _placements(held, fakes).var() / m
+    return math.sqrt(float(variance) * n * m / ((n + m + 1) / 12))
+
+
+class _Train:
+    """The training set, to be searched."""
+
+    def __init__(self, train: torch.Tensor) -> None:
+        self.train = train
+
+    def nearest(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Squared distance to the nearest training sample, exact, and its index."""
+        pool, points = around_real(self.train, x)
+        found = Nearest(points, 1, pool)
+        for tile in tiles(points, pool):
+            found.add(tile)
+        return found.kth()
+
+    def distances(self, x: torch.Tensor) -> torch.Tensor:
+        return self.nearest(x)[0].sqrt()
+
+    @cached_property
+    def apart(self) -> torch.Tensor:
+        """Squared distance of each training sample to the nearest other one."""
+        pool, _ = around_real(self.train, self.train[:1])
+        found = Nearest(pool, 1)
+        for tile in tiles(pool):
+            found.add(tile)
+        return found.kth()[0]
+
+    def authentic(self, fake: torch.Tensor) -> int:
+        """How many fakes are strictly farther from a training sample than its own neighbour."""
+        squares, index = self.nearest(fake)
+        return int((squares > self.apart[index]).sum())
+
+
+def _same_widths(sets: dict[str, torch.Tensor]) -> None:
+    widths = {name: t.shape[1] for name, t in sets.items()}
+    if len(set(widths.values())) > 1:
+        given = ", ".join(f"{name} {d}" for name, d in widths.items())
+        raise ValueError(
+            f"features a sample differ ({given}), expected the same number: "
+            "use one feature extractor for all"
+        )

@@ -1,0 +1,315 @@
+"""Precision, recall, density and coverage: do the fakes lie where the real samples lie?
+
+With B(z) the closed ball around a sample z that reaches to its k-th nearest other sample of the
+same set, N real samples x and M fakes y:
+
+    precision = 1/M   Σⱼ 1[yⱼ ∈ ⋃ᵢ B(xᵢ)]       recall   = 1/N Σᵢ 1[xᵢ ∈ ⋃ⱼ B(yⱼ)]
+    density   = 1/kM  Σⱼ Σᵢ 1[yⱼ ∈ B(xᵢ)]       coverage = 1/N Σᵢ 1[some yⱼ ∈ B(xᵢ)]
+
+Kynkäänniemi, Karras, Laine, Lehtinen, Aila, "Improved precision and recall metric for assessing
+generative models", NeurIPS 2019, section 3. Naeem, Oh, Uh, Choi, Yoo, "Reliable fidelity and
+diversity metrics for generative models", ICML 2020, section 3 (who leave out the ball's surface).
+
+If both laws are equal, E[density] = 1 and E[coverage] = 1 − Π (N−i)/(N+M−i), i = 1 … k: the j-th
+factor is the chance that the j-th nearest of all other samples is a real one too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+
+from gqlib.metrics._input import Array, features, same_width
+from gqlib.metrics._pairs import TILE, Points, Tile, around_real, exact_squares, visit
+from gqlib.metrics.result import Interval, Results, student_interval
+
+#: Candidates kept beyond the k nearest, so that near ties can be settled among them.
+_SPARE = 8
+#: How often both sides are split in halves for the standard errors.
+_SPLITS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeighbourScores(Results):
+    """Precision, recall, density and coverage, with ``k``.
+
+    Attributes:
+        precision: Share of fakes inside the real samples' balls.
+        recall: Share of real samples inside the fakes' balls.
+        density: Mean number of real balls that a fake lies in, over k; may exceed 1.
+        coverage: Share of real balls that hold a fake.
+        k: The neighbour that a ball reaches to.
+        null: What fakes of the real law would get at these sizes: density and coverage by the
+            formulas above; precision and recall as the share of real samples that lie in a ball
+            of the others, each left out in turn.
+        errors: Standard errors of the four, if intervals were asked; see :func:`standard_errors`.
+    """
+
+    VALUES: ClassVar[tuple[str, ...]] = ("precision", "recall", "density", "coverage")
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+    k: int
+    null: Mapping[str, float]
+    errors: Mapping[str, float] | None = None
+
+    def p_value_below(self, name: str) -> float:
+        """Probability of a score as low or lower from fakes of the real law; needs ``errors``."""
+        from scipy.special import stdtr
+
+        if self.errors is None:
+            raise ValueError("a p-value needs standard errors: ask for intervals (confidence=0.95)")
+        gap = getattr(self, name) - self.null[name]
+        return float(stdtr(_SPLITS, gap / self.errors[name]))
+
+
+def neighbour_scores(
+    real: Array, fake: Array, k: int = 5, confidence: float | None = None, seed: int = 0
+) -> NeighbourScores:
+    """Precision, recall, density and coverage of ``fake``, from one pass over all distances.
+
+    Comparisons come out as in float64 by differences: where the faster inner products cannot tell
+    which of two distances is larger, the difference is worked out.
+
+    Args:
+        real: Features of shape (N, D), N > k.
+        fake: Features of shape (M, D), M > k.
+        k: The neighbour that a ball reaches to; the sample itself does not count, equal ones do.
+        confidence: Level of intervals, from the spread over random halves of both sides; see
+            :func:`standard_errors`.
+        seed: Seeds the halves.
+
+    Raises:
+        ValueError: Another rank, a NaN, different D, k < 1 or no smaller than a side.
+    """
+    x, y = features(real, "real"), features(fake, "fake")
+    same_width(x.shape[1], y.shape[1])
+    check_k(k, len(x), len(y))
+    a, b = around_real(x, y)
+    visitor = NeighbourVisitor(a, b, k)
+    visit(a, b, visitor)
+    scores = visitor.result()
+    return scores if confidence is None else with_intervals(scores, x, y, confidence, seed)
+
+
+def with_intervals(
+    scores: NeighbourScores, x: torch.Tensor, y: torch.Tensor, confidence: float, seed: int = 0
+) -> NeighbourScores:
+    """``scores`` of ``x`` and ``y`` with an interval for each."""
+    # Where no half differs from another, one sample might.
+    found = standard_errors(x, y, scores.k, seed).clamp_min(1 / min(len(x), len(y)))
+    errors = dict(zip(scores.VALUES, found.tolist(), strict=True))
+    interval = {}
+    for name, error in errors.items():
+        most = math.inf if name == "density" else 1.0
+        low, high, level = student_interval(getattr(scores, name), error, _SPLITS, confidence)
+        interval[name] = Interval(max(low, 0.0), min(high, most), level)
+    return replace(scores, interval=interval, errors=errors)
+
+
+def standard_errors(x: torch.Tensor, y: torch.Tensor, k: int, seed: int = 0) -> torch.Tensor:
+    """Standard errors of the four scores, (4,), from scores of halves of both sides.
+
+    Both sides are split at random into two, and half of the variance between the two pairs of
+    halves is the variance at full size; that is repeated ``_SPLITS`` times, and averaged. A
+    bootstrap would not do: a sample drawn twice is its own nearest neighbour. Nor would the
+    jackknife, which for these scores is up to twice too large.
+
+    Raises:
+        ValueError: Fewer than 2k + 2 samples on a side.
+    """
+    smaller = min(len(x), len(y))
+    if smaller // 2 <= k:
+        raise ValueError(
+            f"confidence with k={k} needs at least {2 * k + 2} samples a side, got {smaller}: "
+            "pass more samples, a smaller k, or confidence=None"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    variances = []
+    for _ in range(_SPLITS):
+        halves = [
+            torch.randperm(len(t), generator=generator).to(t.device).tensor_split(2) for t in (x, y)
+        ]
+        first, second = (
+            neighbour_scores(x[i], y[j], k).values() for i, j in zip(*halves, strict=True)
+        )
+        variances.append((first - second).square() / 4)
+    return torch.stack(variances).mean(0).sqrt()
+
+
+def expected_coverage(n_real: int, n_fake: int, k: int) -> float:
+    """E[coverage] of N real samples and M fakes of one continuous law: exact, also at small N."""
+    check_k(k, n_real, k + 1)
+    product = math.prod((n_real - i) / (n_real + n_fake - i) for i in range(1, k + 1))
+    return 1 - product
+
+
+def check_k(k: int, n_real: int, n_fake: int) -> None:
+    """``ValueError`` unless each sample has at least ``k`` others in its set."""
+    if k < 1:
+        raise ValueError(f"k={k}, expected a number of neighbours of at least 1")
+    n, side = min((n_real, "real"), (n_fake, "fake"))
+    if k >= n:
+        raise ValueError(
+            f"k={k} neighbours need at least {k + 1} samples a side, got {n} {side} ones: "
+            "pass more samples or a smaller k"
+        )
+
+
+class NeighbourVisitor:
+    """Collects from the tiles what the four scores need."""
+
+    def __init__(self, x: Points, y: Points, k: int) -> None:
+        self.x, self.y, self.k = x, y, k
+        self._nearest = {"real": Nearest(x, k), "fake": Nearest(y, k)}
+        self._radii: tuple[torch.Tensor, torch.Tensor] | None = None
+        device = x.squares.device
+        #: For each fake, in how many real balls it lies; for each real ball, whether it holds one.
+        self.depth = torch.zeros(len(y), dtype=torch.int64, device=device)
+        self.covered = torch.zeros(len(x), dtype=torch.bool, device=device)
+        self.recalled = torch.zeros(len(x), dtype=torch.bool, device=device)
+
+    def within(self, side: str, tile: Tile) -> None:
+        self._nearest[side].add(tile)
+
+    def between(self, tile: Tile) -> None:
+        if self._radii is None:
+            self._radii = self._nearest["real"].kth()[0], self._nearest["fake"].kth()[0]
+        real, fake = self._radii
+        i, j = self._inside(tile, real[tile.rows, None])
+        self.covered[i] = True
+        self.depth += torch.bincount(j, minlength=len(self.y))
+        i, _ = self._inside(tile, fake[None, tile.columns])
+        self.recalled[i] = True
+
+    def _inside(self, tile: Tile, radii: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The pairs (i, j) of a tile whose squared distance is at most ``radii`` (broadcast)."""
+        slack = self.x.slack
+        a, b = self.x.squares[tile.rows], self.y.squares[tile.columns]
+        a, b = a[:, None].to(tile.inner), b[None].to(tile.inner)
+        low = torch.add(a * (1 - slack), tile.inner, alpha=-2).add_(b * (1 - slack))
+        i, j = (low <= radii.to(low)).nonzero(as_tuple=True)
+        return self._settled(tile, radii, i, j)
+
+    def _settled(
+        self, tile: Tile, radii: torch.Tensor, i: torch.Tensor, j: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        limit = radii.expand(tile.inner.shape)[i, j]
+        squares = self.x.squares[tile.rows][i] + self.y.squares[tile.columns][j]
+        high = squares * (1 + self.x.slack) - 2 * tile.inner[i, j].to(torch.float64)
+        i, j = i + tile.rows.start, j + tile.columns.start
+        unsure = (high > limit).nonzero()[:, 0]
+        inside = torch.ones_like(i, dtype=torch.bool)
+        exact = exact_squares(self.x.given, self.y.given, i[unsure], j[unsure])
+        inside[unsure] = exact <= limit[unsure]
+        return i[inside], j[inside]
+
+    def result(self) -> NeighbourScores:
+        """The scores, once all tiles were seen."""
+        n, m, k = len(self.x), len(self.y), self.k
+        alone = float((self._nearest["real"].popularity() > 0).double().mean())
+        warnings = [
+            f"{count} {side} samples are few for these scores, which change with it: below 1,000 "
+            "compare only values measured at the same sizes"
+            for count, side in ((n, "real"), (m, "fake"))
+            if count < 1000
+        ]
+        return NeighbourScores(
+            precision=float((self.depth > 0).double().mean()),
+            recall=float(self.recalled.double().mean()),
+            density=float(self.depth.sum()) / (k * m),
+            coverage=float(self.covered.double().mean()),
+            k=k,
+            null={
+                "precision": alone,
+                "recall": alone,
+                "density": 1.0,
+                "coverage": expected_coverage(n, m, k),
+            },
+            n_real=n,
+            n_fake=m,
+            warnings=tuple(warnings),
+            name="precision, recall, density, coverage",
+        )
+
+
+class Nearest:
+    """The k nearest of a pool for each point, or of the other points of its own set.
+
+    Args:
+        x: The points.
+        k: How many.
+        pool: Where to search; ``None`` for the points themselves, each without itself, from the
+            tiles on and above the diagonal.
+    """
+
+    def __init__(self, x: Points, k: int, pool: Points | None = None) -> None:
+        self.x, self.k, self.alone = x, k, pool is None
+        self.pool = x if pool is None else pool
+        self._others = len(self.pool) - self.alone
+        kept = min(k + _SPARE, self._others)
+        self._squares = x.centred.new_full((len(x), kept), torch.inf)
+        self._index = torch.zeros(len(x), kept, dtype=torch.int64, device=x.centred.device)
+
+    def add(self, tile: Tile) -> None:
+        a, b = self.x.squares[tile.rows], self.pool.squares[tile.columns]
+        squares = torch.add(a[:, None].to(tile.inner), tile.inner, alpha=-2).add_(b.to(tile.inner))
+        if self.alone and tile.diagonal:
+            squares.fill_diagonal_(torch.inf)
+        elif self.alone:
+            self._keep(tile.columns, tile.rows.start, squares.T.contiguous())
+        self._keep(tile.rows, tile.columns.start, squares)
+
+    def _keep(self, rows: slice, start: int, squares: torch.Tensor) -> None:
+        kept = self._squares.shape[1]
+        found = squares.topk(min(kept, squares.shape[1]), dim=1, largest=False)
+        values = torch.cat([self._squares[rows], found.values], 1)
+        index = torch.cat([self._index[rows], found.indices + start], 1)
+        best = values.topk(kept, dim=1, largest=False)
+        self._squares[rows], self._index[rows] = best.values, index.gather(1, best.indices)
+
+    def popularity(self) -> torch.Tensor:
+        """For each point of the pool, among how many points' k nearest it is."""
+        return torch.bincount(self._index[:, : self.k].flatten(), minlength=len(self.pool))
+
+    def kth(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Squared distance of each point to its k-th nearest, (N,), exact in float64; its index."""
+        everyone = torch.arange(len(self.x), device=self._index.device)
+        squares, index, clear = self._settled(everyone, self._squares, self._index)
+        for rows in (~clear).nonzero()[:, 0].split(max(1, TILE * TILE // len(self.pool))):
+            squares[rows], index[rows] = self._kth_of_all(rows)
+        return squares, index
+
+    def _settled(
+        self, rows: torch.Tensor, squares: torch.Tensor, index: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The k-th smallest of each row, its index, and whether the candidates leave no doubt.
+
+        Whatever lies within twice the slack of the k-th is measured again; what lies further
+        below or above stays below or above.
+        """
+        squares = squares.to(torch.float64)
+        kth = squares.kthvalue(self.k, 1).values
+        # For a point at squared distance D, ‖y‖² ≤ 2‖x‖² + 2D bounds the slack.
+        doubt = self.x.slack * (3.1 * self.x.squares[rows] + 2.1 * kth)
+        near = (squares - kth[:, None]).abs() <= 2.1 * doubt[:, None]
+        i, j = near.nonzero(as_tuple=True)
+        squares[i, j] = exact_squares(self.x.given, self.pool.given, rows[i], index[i, j])
+        exact = squares.kthvalue(self.k, 1)
+        clear = ~near[:, -1] | (exact.values == 0) | (squares.shape[1] >= self._others)
+        return exact.values, index.gather(1, exact.indices[:, None])[:, 0], clear
+
+    def _kth_of_all(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same from the whole pool, for rows with more near ties than candidates."""
+        inner = self.x.centred[rows] @ self.pool.centred.T
+        squares = self.x.squares[rows, None] + self.pool.squares - 2 * inner.to(torch.float64)
+        if self.alone:
+            squares[torch.arange(len(rows), device=rows.device), rows] = torch.inf
+        index = torch.arange(len(self.pool), device=rows.device).expand(len(rows), -1)
+        return self._settled(rows, squares, index)[:2]
