@@ -1,4 +1,8 @@
-"""The ``gqlib`` command: ``gqlib lab`` opens the course in JupyterLab."""
+"""The ``gqlib`` command.
+
+* ``gqlib evaluate REAL FAKE`` measures how good generated samples are.
+* ``gqlib lab`` opens the course in JupyterLab.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +31,21 @@ _OTHER_NAMES = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the return value is the exit status (2 for bad input)."""
-    parser = argparse.ArgumentParser(prog="gqlib", description=(__doc__ or "").strip())
+    parser = argparse.ArgumentParser(
+        prog="gqlib", description="Measure generated data, and open the course about it."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     lab = commands.add_parser("lab", help="open JupyterLab at the course", add_help=False)
     lab.set_defaults(run=open_lab)
+    from gqlib.evaluate_command import add_options, run_evaluate
+
+    evaluate = commands.add_parser("evaluate", help="compare generated samples with real ones")
+    add_options(evaluate)
     given, rest = parser.parse_known_args(arguments)
+    if given.command == "evaluate":
+        if rest:
+            evaluate.error(f"unknown arguments: {' '.join(rest)}")
+        return run_evaluate(given)
     try:
         status: int = given.run(rest)
     except (OSError, ValueError) as error:

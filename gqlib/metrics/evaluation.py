@@ -21,14 +21,17 @@ from gqlib.metrics.bias import GapResult, representation_gap
 from gqlib.metrics.frechet import (
     ExtrapolatedResult,
     GaussianStatistics,
+    distance_of_fits,
     expected_frechet,
+    fit,
     frechet_distance,
     frechet_distance_infinity,
+    with_interval,
 )
 from gqlib.metrics.inception_score import InceptionScoreResult, inception_score
 from gqlib.metrics.kernel import KernelResult, KernelVisitor
 from gqlib.metrics.memorisation import MemorisationResult, authenticity, copying_test
-from gqlib.metrics.neighbours import NeighbourScores, NeighbourVisitor, with_intervals
+from gqlib.metrics.neighbours import NeighbourScores, NeighbourVisitor, check_k, with_intervals
 from gqlib.metrics.result import Result, Results, check_level, plain, strict
 from gqlib.metrics.vendi import vendi_score
 
@@ -121,6 +124,7 @@ def evaluate(
     """
     if confidence is not None:
         check_level(confidence)
+    check_k(k, k + 1, k + 1)
     notes: list[str] = []
     if isinstance(real, GaussianStatistics) or isinstance(fake, GaussianStatistics):
         notes.append("statistics without samples allow the Fréchet distance only, and no interval")
@@ -136,8 +140,9 @@ def evaluate(
     same_width(x.shape[1], y.shape[1])
     others = _memorisation(train, holdout, y, confidence, seed, notes)
     others |= _labels_and_classes(real_labels, fake_labels, probabilities, y, confidence, notes)
-    distance, kernel, scores = _distances(x, y, k, confidence, seed, notes)
-    faithful = {"frechet_distance": expected_frechet(x, len(x), len(y)), "kernel_distance": 0.0}
+    distance, expected = _frechet(x, y, confidence)
+    kernel, scores = _over_pairs(x, y, k, confidence, seed, notes)
+    faithful = {"frechet_distance": expected, "kernel_distance": 0.0}
     if scores is not None:
         faithful |= scores.null
     vendi: dict[str, Any] = {}
@@ -171,18 +176,27 @@ def evaluate(
     )
 
 
-def _distances(
+def _frechet(x: torch.Tensor, y: torch.Tensor, confidence: float | None) -> tuple[Result, float]:
+    """The distance, and what is to be expected between equal laws."""
+    one = fit(x, "real")
+    two = fit(y, "fake").to(one.mean.device)
+    distance = distance_of_fits(one, two)
+    if confidence is not None:
+        distance = with_interval(distance, one, two, x, y, confidence)
+    if len(x) == len(y) and torch.equal(x, y.to(x)):
+        same = "both sets are the same samples: a file or folder was given twice"
+        distance = replace(distance, warnings=(*distance.warnings, same))
+    return distance, expected_frechet(x, one, len(x), len(y))
+
+
+def _over_pairs(
     x: torch.Tensor,
     y: torch.Tensor,
     k: int,
     confidence: float | None,
     seed: int,
     notes: list[str],
-) -> tuple[Result, KernelResult, NeighbourScores | None]:
-    distance = frechet_distance(x, y, confidence=confidence)
-    if len(x) == len(y) and torch.equal(x, y.to(x)):
-        same = "both sets are the same samples: a file or folder was given twice"
-        distance = replace(distance, warnings=(*distance.warnings, same))
+) -> tuple[KernelResult, NeighbourScores | None]:
     a, b = around_real(x, y)
     kernel = KernelVisitor(a, b, squares=confidence is not None)
     if k < min(len(x), len(y)):
@@ -191,10 +205,10 @@ def _distances(
         scores = neighbours.result()
         if confidence is not None and min(len(x), len(y)) // 2 > k:
             scores = with_intervals(scores, x, y, confidence, seed)
-        return distance, kernel.result(confidence), scores
+        return kernel.result(confidence), scores
     visit(a, b, kernel)
     notes.append(f"no neighbour scores: k={k} neighbours need more than {k} samples a side")
-    return distance, kernel.result(confidence), None
+    return kernel.result(confidence), None
 
 
 def _memorisation(

@@ -22,8 +22,9 @@ from __future__ import annotations
 import math
 import os
 import tempfile
+import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,9 @@ from gqlib.metrics.result import Interval, Result, check_level, normal_interval
 
 #: Rows that are widened to float64 at a time.
 _ROWS = 8192
+#: Of a file of statistics; a higher one is refused.
+_VERSION = 1
+_KEYS = ("mu", "sigma", "version", "n", "extractor", "resize")
 #: Pairs of samples a side that tell the distance's variance between equal laws.
 _PAIRS = 4096
 
@@ -175,6 +179,7 @@ class GaussianStatistics:
                 temporary,
                 mu=mu,
                 sigma=sigma,
+                version=_VERSION,
                 n=-1 if self._n is None else self._n,
                 extractor=self.extractor,
                 resize=self.resize,
@@ -186,17 +191,39 @@ class GaussianStatistics:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> GaussianStatistics:
-        """Read what :meth:`save` or pytorch-fid wrote; the latter's files do not tell n."""
-        with np.load(path, allow_pickle=False) as file:
-            missing = {"mu", "sigma"} - set(file.files)
-            if missing:
-                raise ValueError(
-                    f"{Path(path).name} holds {', '.join(file.files)}, expected the arrays mu and "
-                    "sigma: write it with GaussianStatistics.save or pytorch-fid --save-stats"
-                )
-            n = int(file["n"]) if "n" in file else -1
-            text = {key: str(file[key]) if key in file else "" for key in ("extractor", "resize")}
-            return cls.from_moments(file["mu"], file["sigma"], n if n >= 0 else None, **text)
+        """Read what :meth:`save` or pytorch-fid wrote; the latter's files do not tell n.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It is no such file, damaged, or of a later version of gqlib.
+        """
+        shown = Path(path).name
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                if not hasattr(file, "files"):
+                    raise ValueError("it is a single array")
+                found = {key: file[key] for key in file.files if key in _KEYS}
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{path} does not exist: give the file's path") from None
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"{shown} is no .npz file of statistics, or damaged ({error}): write it with "
+                "GaussianStatistics.save or pytorch-fid --save-stats"
+            ) from error
+        missing = {"mu", "sigma"} - set(found)
+        if missing:
+            raise ValueError(
+                f"{shown} lacks {' and '.join(sorted(missing))}, expected the arrays mu and sigma: "
+                "write it with GaussianStatistics.save or pytorch-fid --save-stats"
+            )
+        if int(found.get("version", 1)) > _VERSION:
+            raise ValueError(
+                f"{shown} has version {int(found['version'])}, and this gqlib reads up to "
+                f"{_VERSION}: install a newer one"
+            )
+        n = int(found.get("n", -1))
+        text = {key: str(found[key]) for key in ("extractor", "resize") if key in found}
+        return cls.from_moments(found["mu"], found["sigma"], n if n >= 0 else None, **text)
 
     def all_reduce(self) -> GaussianStatistics:
         """Merge the statistics of all processes of torch.distributed, in place, into each one.
@@ -301,18 +328,27 @@ def frechet_distance(
         _same_source(real, fake)
     one, two = fit(real, "real"), fit(fake, "fake")
     same_width(one.dims, two.dims)
-    two = two.to(one.mean.device)
-    interval = None
-    value = _distance(one.mean, one.root, two.mean, two.root)
-    if confidence is not None:
-        error = _standard_error(one, two, features(real, "real"), features(fake, "fake"))
-        low, high, level = normal_interval(value, error, confidence)
-        interval = Interval(max(low, 0.0), high, level)
+    result = distance_of_fits(one, two.to(one.mean.device))
+    if confidence is None:
+        return result
+    return with_interval(result, one, two, real, fake, confidence)
+
+
+def with_interval(
+    result: Result, one: Fit, two: Fit, real: Array, fake: Array, confidence: float
+) -> Result:
+    """``result``, the distance of the fits of two sets of features, with its interval."""
+    error = _standard_error(one, two, features(real, "real"), features(fake, "fake"))
+    low, high, level = normal_interval(result.value, error, confidence)
+    return replace(result, interval=Interval(max(low, 0.0), high, level))
+
+
+def distance_of_fits(one: Fit, two: Fit) -> Result:
+    """The squared distance of two fits, as :func:`frechet_distance` gives it."""
     return Result(
-        value=value,
+        value=_distance(one.mean, one.root, two.mean, two.root),
         n_real=one.n,
         n_fake=two.n,
-        interval=interval,
         warnings=(*_few(one.n, one.dims, "real"), *_few(two.n, two.dims, "fake")),
         name="Fréchet distance (squared)",
     )
@@ -587,16 +623,16 @@ class _Null:
         return along
 
 
-def expected_frechet(real: Array, n: int, m: int) -> float:
+def expected_frechet(real: Array, one: Fit, n: int, m: int) -> float:
     """The squared distance to be expected between n and m fresh samples of the law of ``real``.
+
+    ``one`` is the fit of these features.
 
     Both biases of the estimate, of the means and of the covariances, to first order in 1/n and 1/m:
     good where both are some times the number of features.
     """
-    t = features(real, "real")
-    whole = GaussianStatistics.from_features(t)
-    null = _Null(whole.cov)
-    z = null.sample(t, whole.mean)
+    null = _Null(one.root.T @ one.root)
+    z = null.sample(features(real, "real"), one.mean)
     return (1 / n + 1 / m) * float(null.product(z, z).mean())
 
 

@@ -1,0 +1,7 @@
+"""``python -m gqlib`` is ``gqlib``: for torchrun, and where the command is not on the path."""
+
+import sys
+
+from gqlib.cli import main
+
+sys.exit(main())
