@@ -6,10 +6,12 @@
 
 Contenders of a job get the same float32 features and take turns, three times each and once where a
 run takes more than ten seconds; the median counts. All use two threads. Peak memory is that of a
-process of its own. The features are x = z Aᵀ with the columns of a Gaussian A times exp(−j/200),
-whose spectrum decays as that of Inception features does, and beside them independent ones. The
-former are scaled to about the size of Inception's as well: NumPy's power is four times slower where
-x·y/D + 1 < 0, which would be counted against torch-fidelity's kernel, and does not happen there.
+process of its own.
+
+Bars are for features x = z Aᵀ with the columns of a Gaussian A times exp(−j/200), whose spectrum
+decays as that of Inception features does; independent ones are reported beside them. The former are
+brought to about the scale of Inception's as well: NumPy's power is four times slower where
+x·y/D + 1 < 0, as happens on a larger scale, and that would count against torch-fidelity's kernel.
 
 Peers come with ``pip install 'gqlib[bench]'``; one that is missing is skipped with a line that says
 so. The exit status says whether every bar was met; ``--quick`` runs small sizes, sets no bars on
@@ -315,9 +317,9 @@ PRDC = Peer("prdc", ("prdc",), prdc_neighbours)
 SUM = Peer("torch-fidelity + prdc", ("torch_fidelity", "prdc"), peers_evaluate)
 
 
-def both(race: Race, **beside: Any) -> tuple[Race, Race]:
-    """The race on features with a decaying spectrum and, changed by ``beside``, isotropic ones."""
-    return race, replace(race, law="isotropic", **beside)
+def both(race: Race) -> tuple[Race, Race]:
+    """The race on features with a decaying spectrum and, without bars, on isotropic ones."""
+    return race, replace(race, law="isotropic", bars=())
 
 
 JOBS: tuple[Race | Memory, ...] = (
@@ -332,8 +334,7 @@ JOBS: tuple[Race | Memory, ...] = (
             peers=(REFERENCE, TORCH_FIDELITY, TORCHMETRICS, PYTORCH_FID),
             bars=(Bar(REFERENCE.name, 1 / 1.5), Bar("torch-fidelity", 8), Bar("pytorch-fid", 15)),
             ready=("ours", "moments", "covariances"),
-        ),
-        bars=(),
+        )
     ),
     *both(
         Race(
@@ -407,7 +408,7 @@ JOBS: tuple[Race | Memory, ...] = (
 # --- time
 
 
-def run_race(race: Race, missing: set[str]) -> dict[str, Any]:
+def run_race(race: Race, missing: set[str], repetitions: int, pause: float) -> dict[str, Any]:
     """Seconds, answers and bars of one race; contenders take turns."""
     contenders = {OURS: race.ours}
     contenders |= {p.name: p.run for p in race.peers if not missing.intersection(p.needs)}
@@ -419,11 +420,11 @@ def run_race(race: Race, missing: set[str]) -> dict[str, Any]:
         getattr(d, name)
     runs: dict[str, list[float]] = {name: [] for name in contenders}
     answers: dict[str, Any] = {}
-    for _ in range(REPETITIONS):
+    for _ in range(repetitions):
         for name, run in contenders.items():
             if runs[name] and runs[name][0] > SLOW:
                 continue
-            time.sleep(PAUSE)
+            time.sleep(pause)
             started = time.perf_counter()
             answers[name] = run(d)
             runs[name].append(time.perf_counter() - started)
@@ -686,11 +687,14 @@ def main() -> int:
     peers = [p for job in jobs if isinstance(job, Race) for p in job.peers]
     peers += [CALLS[call] for job in jobs if isinstance(job, Memory) for call in job.calls]
     machine, found, missing = introduce(peers)
+    turns = (1, 0.0) if options.quick else (REPETITIONS, PAUSE)
     results = []
     for job in jobs:
         print(f"… {job.key}", file=sys.stderr, flush=True)
-        timed = isinstance(job, Race)
-        results.append(run_race(job, missing) if timed else run_memory(job, missing))
+        if isinstance(job, Memory):
+            results.append(run_memory(job, missing))
+        else:
+            results.append(run_race(job, missing, *turns))
     print()
     print_table([row for result in results for row in rows_of(result)])
 

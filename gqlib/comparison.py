@@ -132,7 +132,7 @@ def compare(
         resize=extractor.resize if extractor else statistics.resize,
         seed=o.seed,
         warnings=_warnings(sides, extractor),
-        material=_material(sides, o.seed),
+        material=_material(sides, groups.get("real_labels"), o.seed),
     )
 
 
@@ -187,8 +187,7 @@ def _side(
     found = extract(
         source,
         extractor,
-        # A small network is faster on many small images at once.
-        batch_size=o.batch_size or (1000 if "digits" in extractor.name else 64),
+        batch_size=_batch_size(extractor) if o.batch_size is None else o.batch_size,
         cache=o.cache,
         progress=o.progress and _rank() == 0,
         with_probabilities=with_probabilities,
@@ -197,6 +196,11 @@ def _side(
     if _world() > 1:
         found = gather(found, len(source))
     return _checked(source, found)
+
+
+def _batch_size(extractor: Extractor) -> int:
+    """A small network is faster on many small images at once."""
+    return 1000 if "digits" in extractor.name else 64
 
 
 def _checked(source: Images, found: Extracted) -> _Side:
@@ -322,7 +326,7 @@ def _size(size: tuple[int, int] | None) -> str:
     return "of unknown size" if size is None else f"{size[0]}×{size[1]}"
 
 
-def _material(sides: dict[str, _Side], seed: int) -> Material:
+def _material(sides: dict[str, _Side], real_labels: Any, seed: int) -> Material:
     """What the pictures are made of."""
     real, fake = sides["real"], sides["fake"]
     if not (isinstance(real.values, Tensor) and isinstance(fake.values, Tensor)):
@@ -340,6 +344,7 @@ def _material(sides: dict[str, _Side], seed: int) -> Material:
     return Material(
         **walls,
         **spectra,
+        real_labels=real_labels,
         real_features=real.values,
         fake_features=fake.values,
         neighbours=_neighbours(fake, sides.get("train", real)),

@@ -185,6 +185,8 @@ def _write(report: Report, given: argparse.Namespace) -> None:
         return
     if given.json is not None:
         report.save_json(given.json)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may know fewer letters
     width = min(shutil.get_terminal_size((100, 24)).columns, 120)
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     print(report.text(width=width, colour=colour), flush=True)

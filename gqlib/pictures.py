@@ -47,7 +47,7 @@ _GAP, _GREY = 2, 128
 STYLE = """
 .gqlib-report svg{display:block;overflow:visible;font:inherit;color:inherit}
 .gqlib-report svg text{fill:var(--gq-ink);font-size:.875rem}
-.gqlib-report svg text.s{fill:var(--gq-soft);font-size:.75rem}
+.gqlib-report svg .s{fill:var(--gq-soft);font-size:.75rem}
 .gqlib-report svg .axis{stroke:var(--gq-faint);stroke-width:1}
 .gqlib-report svg .real,.gqlib-report svg .fake,.gqlib-report svg .back{fill:none;\
 stroke-linecap:round;stroke-linejoin:round;vector-effect:non-scaling-stroke}
@@ -55,12 +55,14 @@ stroke-linecap:round;stroke-linejoin:round;vector-effect:non-scaling-stroke}
 .gqlib-report svg .fake{stroke:var(--gq-fake)}
 .gqlib-report svg .back{stroke:var(--gq-faint)}
 .gqlib-report svg .whisker{stroke:var(--gq-ink);stroke-width:2}
+.gqlib-report svg .halo{stroke:var(--gq-paper);stroke-width:5}
 .gqlib-report svg .dot{fill:var(--gq-fake);stroke:var(--gq-paper);stroke-width:1.5}
 .gqlib-report svg .tick{stroke:var(--gq-ink);stroke-width:3}
 .gqlib-report svg .bar-real{fill:var(--gq-paper);stroke:var(--gq-real);stroke-width:2}
 .gqlib-report svg .bar-fake{fill:var(--gq-fake)}
 .gqlib-report .gq-map{border:1px solid var(--gq-faint);border-radius:.25rem;width:100%;height:auto}
-.gqlib-report .gq-key{display:inline-block;vertical-align:middle;margin:0 .25em}
+.gqlib-report .gq-axes{margin-left:2.5rem;width:calc(100% - 2.5rem)}
+.gqlib-report svg.gq-key{display:inline-block;vertical-align:middle;margin:0 .25em}
 """
 
 
@@ -242,7 +244,7 @@ def feature_map(found: Map) -> str:
     )
     back = (
         f'<path class="back" stroke-width="3.5" d="{dots}"/>'
-        f'<path class="fake" stroke-width="1" d="{crosses}"/>'
+        f'<path class="fake" stroke-width="{1.8 if len(y) < 500 else 1}" d="{crosses}"/>'
     )
     beyond = ""
     if outside:
@@ -293,6 +295,7 @@ class Row:
 
     Attributes:
         label: What was measured.
+        about: Which failure it tells of.
         value: The value, with its ``interval`` if there is one.
         faithful: What a faithful model would get, if that is known.
         low: Left end of the row's scale.
@@ -300,6 +303,7 @@ class Row:
     """
 
     label: str
+    about: str
     value: float
     interval: Interval | None
     faithful: float | None
@@ -307,7 +311,7 @@ class Row:
     high: float
 
 
-_ROW = 56
+_ROW = 62
 
 
 def intervals(rows: Sequence[Row]) -> str:
@@ -318,16 +322,17 @@ def intervals(rows: Sequence[Row]) -> str:
         top = i * _ROW
         line = top + 27
         body.append(
-            f'<text x="0" y="{top + 14}">{escape(row.label)}</text>'
+            f'<text x="0" y="{top + 14}">{escape(row.label)} '
+            f'<tspan class="s">{escape(row.about)}</tspan></text>'
             f'<text x="100%" y="{top + 14}" text-anchor="end">{signs(number(row.value))}</text>'
             f'<line class="axis" x1="0" x2="100%" y1="{line}" y2="{line}"/>'
-            f'<text class="s" x="0" y="{line + 18}">{signs(number(row.low))}</text>'
-            f'<text class="s" x="100%" y="{line + 18}" text-anchor="end">'
-            f"{signs(number(row.high))}</text>"
+            f'<text class="s" x="0" y="{line + 22}">{_end(row.low)}</text>'
+            f'<text class="s" x="100%" y="{line + 22}" text-anchor="end">'
+            f"{_end(row.high)}</text>"
         )
         if row.faithful is not None:
             x = place(row.faithful)
-            body.append(f'<line class="tick" x1="{x}" x2="{x}" y1="{line - 9}" y2="{line + 9}"/>')
+            body.append(f'<line class="tick" x1="{x}" x2="{x}" y1="{line - 8}" y2="{line + 8}"/>')
         if row.interval is not None:
             a, b = place(row.interval.low), place(row.interval.high)
             body.append(f'<line class="whisker" x1="{a}" x2="{b}" y1="{line}" y2="{line}"/>')
@@ -347,6 +352,10 @@ def _spoken(row: Row) -> str:
     if row.interval is not None:
         text += f", interval {number(row.interval.low)} to {number(row.interval.high)}"
     return text if row.faithful is None else f"{text}, faithful {number(row.faithful)}"
+
+
+def _end(value: float) -> str:
+    return signs(f"{value:g}" if abs(value) < 1e5 else number(value))
 
 
 def _scale(low: float, high: float) -> Any:
@@ -386,7 +395,7 @@ def groups(gap: GapResult, shares: Mapping[Any, float] | None = None) -> str:
     # Shares begin at 0; differences reach as far to the left of 0 as to its right.
     high = max(*ends, *base.values(), *(-e for e in ends if shares is None), 1e-6)
     place = _scale(0.0 if shares is not None else -high, high)
-    row = 46 if shares is not None else 40
+    row = 54 if shares is not None else 48
     body = [
         _group_row(name, i * row, base[name], gap, place, shares is not None)
         for i, name in enumerate(names)
@@ -403,7 +412,7 @@ def groups(gap: GapResult, shares: Mapping[Any, float] | None = None) -> str:
     bars = f"Share of each group: {_KEY_REAL_BAR} real, {_KEY_FAKE_BAR} fake"
     if shares is None:
         bars = f"{_KEY_FAKE_BAR} How much larger (right) or smaller (left) a group's share is"
-    return _figure(chart, f"{bars}, with a {level:.0%} interval for the difference.{few}")
+    return _figure(chart, f"{bars}, with a {100 * level:g} % interval for the difference.{few}")
 
 
 def _group_row(
@@ -412,7 +421,7 @@ def _group_row(
     shift, interval = gap.shifts[name], gap.shift_intervals[name]
     start, end = place(base), place(base + shift)
     if with_shares:
-        text = f"{percent(base)} → {percent(base + shift)}"
+        text = f"{100 * base:.1f} % → {100 * max(base + shift, 0):.1f} %"
         left, right = place(0.0), end
     else:
         text = _points(shift)
@@ -430,12 +439,13 @@ def _group_row(
             f'<line class="axis" x1="{start}" x2="{start}" y1="{top + 19}" y2="{top + 39}"/>'
         )
     a, b = place(base + interval.low), place(base + interval.high)
-    parts.append(
-        f'<rect class="bar-fake" x="{left}" y="{line - 5}" width="{width}" height="10"/>'
-        f'<line class="whisker" x1="{a}" x2="{b}" y1="{line}" y2="{line}"/>'
-        f'<line class="whisker" x1="{a}" x2="{a}" y1="{line - 4}" y2="{line + 4}"/>'
-        f'<line class="whisker" x1="{b}" x2="{b}" y1="{line - 4}" y2="{line + 4}"/>'
-    )
+    parts.append(f'<rect class="bar-fake" x="{left}" y="{line - 5}" width="{width}" height="10"/>')
+    # The whisker runs over the bar: its outline goes first.
+    parts += [
+        f'<line class="{stroke}" x1="{x1}" x2="{x2}" y1="{line - h}" y2="{line + h}"/>'
+        for stroke in ("halo", "whisker")
+        for x1, x2, h in ((a, b, 0), (a, a, 4), (b, b, 4))
+    ]
     return "".join(parts)
 
 
@@ -478,7 +488,7 @@ def spectra(real: Tensor, fake: Tensor) -> str:
         y = _HEIGHT * (high - power) / (high - low)
         body.append(
             f'<line class="axis" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text class="s" x="0" y="{y - 3:.1f}">10{_raised(power)}</text>'
+            f'<text class="s" x="-8" y="{y + 4:.1f}" text-anchor="end">10{_raised(power)}</text>'
         )
     for tick, anchor in ((0, "start"), (last // 2, "middle"), (last, "end")):
         body.append(
@@ -503,7 +513,7 @@ def spectra(real: Tensor, fake: Tensor) -> str:
     words = _fine_detail(real, fake)
     alt = f"Mean power of real and fake images from coarse to fine detail. {words}"
     chart = (
-        f'<svg class="gq-axes" role="img" aria-label="{escape(alt)}" width="100%" '
+        f'<svg class="gq-axes" role="img" aria-label="{escape(alt)}" '
         f'height="{_HEIGHT + _LABELS}">{"".join(body)}</svg>'
     )
     caption = (
@@ -548,6 +558,7 @@ _KEY_DASHED = _KEY.format(
 
 
 def _figure(picture: str, caption: str) -> str:
+    caption = caption.replace(" %", "\u00a0%")
     return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import tempfile
@@ -34,7 +35,7 @@ FORMAT_VERSION = 1
 _WALL, _PAIRS = 64, 24
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Material:
     """What the report's pictures are made of; a picture without its material is left out.
 
@@ -60,7 +61,7 @@ class Material:
     real_labels: Sequence[Any] | None = None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Report:
     """An evaluation with where it comes from.
 
@@ -95,6 +96,10 @@ class Report:
     def all_warnings(self) -> tuple[str, ...]:
         """The sources' warnings and the metrics', each once."""
         return tuple(dict.fromkeys((*self.warnings, *self.evaluation.warnings)))
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{v.failure} {_STATE[v.found]}" for v in self.verdicts)
+        return f"Report({shown(self.fake)} against {shown(self.real)}: {found})"
 
     def text(self, width: int = 80, colour: bool = False) -> str:
         """The report for a terminal of ``width`` columns, with its colours if asked."""
@@ -228,8 +233,8 @@ _FOUND = {
 _NOT_FOUND = {
     "mode collapse": "Chance explains what is missing, if anything is. A gap smaller than the "
     "intervals, or in what these features do not see, would not show.",
-    "memorisation": "Chance explains how near they are. A few copies among many fakes, or copies "
-    "that these features do not recognise, would not show.",
+    "memorisation": "The fakes are no nearer to the training set than chance allows. A few copies "
+    "among many, or copies that these features do not recognise, would not show.",
     "noise and artifacts": "Chance explains the fakes that lie apart. Flaws that few fakes have, "
     "or that these features do not see, would not show.",
     "bias": "Chance explains the differences. Smaller ones would take more samples to show, and "
@@ -260,7 +265,7 @@ def _measured(failure: str, e: Evaluation) -> str:
         return (
             f"{percent(gap.value)} of the fakes would have to change their group for the shares "
             f"to agree; between real samples of these numbers it would be about "
-            f"{percent(gap.null)}.{_moved(gap)}"
+            f"{percent(gap.null)}."
         )
     return ""
 
@@ -277,24 +282,25 @@ def _measured_memorisation(e: Evaluation) -> str:
         parts.append(f"{text}.")
     if e.copying_test is not None:
         parts.append(
-            f"The copying test C_T gives {number(e.copying_test.value)}: about 0 for fresh "
+            f"The copying test (C_T) gives {number(e.copying_test.value)}: about 0 for fresh "
             "samples, and far below for copies."
         )
     return " ".join(parts)
 
 
-def _moved(gap: GapResult) -> str:
+def _details(failure: str, e: Evaluation) -> str:
     """The groups whose share changed most, of those whose change is clear."""
+    gap = e.representation_gap
+    if failure != "bias" or gap is None:
+        return ""
     clear = [name for name, i in gap.shift_intervals.items() if i.low > 0 or i.high < 0]
     clear.sort(key=lambda name: -abs(gap.shifts[name]))
-    if not clear:
-        return ""
     parts = [
-        f"{shown(name)} {100 * abs(gap.shifts[name]):.1f} points too "
-        + ("often" if gap.shifts[name] > 0 else "rarely")
+        f"{shown(name)} ({100 * abs(gap.shifts[name]):.1f} points too "
+        + ("many)" if gap.shifts[name] > 0 else "few)")
         for name in clear[:3]
     ]
-    return f" The clearest: {', '.join(parts)}."
+    return f"The clearest: {', '.join(parts)}." if parts else ""
 
 
 def _judged(verdict: Verdict) -> str:
@@ -353,7 +359,7 @@ def _lines(e: Evaluation) -> list[_Line]:
             lines.append(_Line(key, label, result.value, result.interval, known, real, fake))
 
     add("frechet_distance", "Fréchet distance", e.frechet_distance)
-    add("frechet_distance_infinity", "with endless fakes", e.frechet_distance_infinity)
+    add("frechet_distance_infinity", "Fréchet, endless fakes", e.frechet_distance_infinity)
     add("kernel_distance", "Kernel distance", e.kernel_distance)
     if e.neighbour_scores is not None:
         scores = e.neighbour_scores
@@ -375,7 +381,7 @@ def _lines(e: Evaluation) -> list[_Line]:
     add("vendi_score", "Vendi score, fake", e.vendi_score)
     add("real_vendi_score", "Vendi score, real", e.real_vendi_score)
     add("authenticity", "Authenticity", e.authenticity)
-    add("copying_test", "Copying test C_T", e.copying_test)
+    add("copying_test", "Copying test", e.copying_test)
     add("representation_gap", "Representation gap", e.representation_gap)
     return lines
 
@@ -442,7 +448,8 @@ class _Text:
         mark = {True: "[!]", False: "[ ]", None: "[-]"}[verdict.found]
         code = {True: "1;31", False: "1", None: "2"}[verdict.found]
         head = f"{mark} {_HEADINGS[verdict.failure]}: {_STATE[verdict.found]}"
-        body = f"{_measured(verdict.failure, self.report.evaluation)} {_judged(verdict)}".strip()
+        name, e = verdict.failure, self.report.evaluation
+        body = " ".join(filter(None, (_measured(name, e), _details(name, e), _judged(verdict))))
         return f"{self._code(head, code)}\n{self._wrapped(body, start='    ', hang='    ')}"
 
     def _table(self) -> str:
@@ -535,7 +542,7 @@ _DEFINITIONS = (
         "10.48550/arXiv.2102.08921",
     ),
     (
-        "Copying test C_T",
+        "Copying test (C_T)",
         "A rank test of whether fakes lie nearer to the training set than held-out samples do, as "
         "a z-score.",
         "Meehan, Chaudhuri and Dasgupta, AISTATS 2020",
@@ -630,20 +637,22 @@ class _Page:
         )
 
     def _glance(self) -> str:
-        keys = [key for name in _HEADINGS for key in _KEYS[name] if key in self.lines]
-        if not keys:
-            return ""
-        chart = pictures.intervals([_row(self.lines[key]) for key in keys])
-        return self._section("at a glance", "At a glance", chart)
+        rows = [
+            _row(self.lines[key], name)
+            for name in _HEADINGS
+            for key in _KEYS[name]
+            if key in self.lines
+        ]
+        return self._section("at a glance", "At a glance", pictures.intervals(rows)) if rows else ""
 
     def _failure(self, name: str) -> str:
         verdict = self.verdicts[name]
-        measured = _measured(name, self.evaluation)
-        if name == "bias" and self.evaluation.representation_gap is not None:
-            # The names of groups are the users' own.
-            measured = escape(measured)
-        parts = [f"<p>{_MEANING[name]} {signs_of(measured)}</p>"]
-        parts.append(f"<p>{escape(_capital(_judged(verdict)))}</p>")
+        measured = _print(escape(_measured(name, self.evaluation)))
+        details = escape(_details(name, self.evaluation))
+        parts = [
+            f"<p>{_MEANING[name]} {measured} {details}</p>",
+            f"<p>{escape(_capital(_judged(verdict)))}</p>",
+        ]
         lines = [self.lines[key] for key in _KEYS[name] if key in self.lines]
         alarming = {item.name for item in verdict.evidence if item.alarming}
         parts.append(self._table(lines, f"Numbers for {_HEADINGS[name].lower()}", alarming))
@@ -708,23 +717,23 @@ class _Page:
         expected = e.faithful.get("frechet_distance")
         if expected is not None:
             text += (
-                f"; real samples of these numbers would be about {number(expected)} from each other"
+                f"; two sets of real samples of these sizes would be about {number(expected)} apart"
             )
         parts = [
             f"{text}. It depends on the numbers of samples, the features and the resizing: "
             "compare it only with distances that share all three."
         ]
         if e.frechet_distance_infinity is not None:
-            parts.append(
-                f"With endless fakes it would be about {number(e.frechet_distance_infinity.value)}."
-            )
+            endless = e.frechet_distance_infinity.value
+            about = number(endless) if endless > 0 else f"0 (the line ends at {number(endless)})"
+            parts.append(f"With endless fakes it would be about {about}.")
         if e.vendi_score is not None and e.real_vendi_score is not None:
             parts.append(
                 f"The fakes are as varied as {number(e.vendi_score.value)} wholly different "
                 f"samples, the real ones as {number(e.real_vendi_score.value)} (Vendi score)."
             )
         lines = [self.lines[key] for key in _WHOLE if key in self.lines]
-        body = f"<p>{signs_of(' '.join(parts))}</p>" + self._table(lines, "Distances and diversity")
+        body = f"<p>{_print(' '.join(parts))}</p>" + self._table(lines, "Distances and diversity")
         return self._section("as a whole", "How far apart as a whole", body)
 
     def _careful(self) -> str:
@@ -765,7 +774,7 @@ class _Page:
         items = []
         for term, text, citation, doi in _DEFINITIONS:
             source = f' <a href="https://doi.org/{doi}">{citation}</a>' if doi else ""
-            items.append(f"<dt>{term}</dt><dd>{text}{source}</dd>")
+            items.append(f"<dt>{_print(term)}</dt><dd>{text}{source}</dd>")
         return self._section("definitions", "What the words mean", f"<dl>{''.join(items)}</dl>")
 
     def _table(self, lines: Sequence[_Line], caption: str, alarming: Iterable[str] = ()) -> str:
@@ -780,7 +789,7 @@ class _Page:
         body = "".join(
             f'<tr><th scope="row">{line.label}</th>'
             f"<td>{_MARK if line.key in marked else ''}<b>{signs(number(line.value))}</b></td>"
-            f"<td>{_dash(signs_of(_interval(line.interval)))}</td>"
+            f"<td>{_dash(_print(_interval(line.interval)))}</td>"
             f"<td>{_dash(signs(_optional(line.faithful)))}</td></tr>"
             for line in lines
         )
@@ -826,25 +835,24 @@ def _dash(text: str) -> str:
     return "–" if text in ("-", "−") else text
 
 
-def signs_of(text: str) -> str:
+def _print(text: str) -> str:
     """Running text whose numbers get the signs of print, and keep their per cent signs."""
     text = re.sub(r"(?<![\w.])-?\d[\d.,]*e-?\d+|(?<![\w.])-\d", lambda m: signs(m[0]), text)
-    return re.sub(r"(\d) %", "\\1\u00a0%", text)
+    return re.sub(r"(\d) %", "\\1\u00a0%", text).replace("C_T", "C<sub>T</sub>")
 
 
-def _row(line: _Line) -> pictures.Row:
+def _row(line: _Line, about: str) -> pictures.Row:
     ends = [line.value, line.faithful or 0.0]
     if line.interval is not None:
         ends += line.interval[:2]
     if line.key == "copying_test":
         # At least as wide as chance spreads it.
-        high = max(4.0, *(abs(end) for end in ends))
-        return pictures.Row(
-            line.label, line.value, line.interval, line.faithful, -1.1 * high, 1.1 * high
-        )
-    high = max(1.0, *ends)
-    high = 1.0 if high <= 1 else 1.1 * high
-    return pictures.Row(line.label, line.value, line.interval, line.faithful, 0.0, high)
+        high = float(math.ceil(max(4.0, *(1.1 * abs(end) for end in ends))))
+        low = -high
+    else:
+        high = max(1.0, *ends)
+        low, high = 0.0, 1.0 if high <= 1 else math.ceil(10.5 * high) / 10
+    return pictures.Row(line.label, about, line.value, line.interval, line.faithful, low, high)
 
 
 def _shares(gap: GapResult, labels: Any) -> dict[Any, float] | None:
@@ -905,13 +913,14 @@ def _variables(**colours: str) -> str:
 
 
 _LAYOUT = """
-.gqlib-report{box-sizing:border-box;max-width:60rem;margin:0 auto;
+.gqlib-report{box-sizing:border-box;max-width:50rem;margin:0 auto;
 padding:1.5rem clamp(1rem,4vw,2rem);
 font:1rem/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;
 color:var(--gq-ink);background:var(--gq-paper);overflow-wrap:anywhere;text-align:left}
 .gqlib-report *{box-sizing:border-box}
 .gqlib-report h1{font-size:1.9rem;line-height:1.2;margin:.5rem 0;color:inherit}
 .gqlib-report h2{font-size:1.35rem;line-height:1.3;margin:0 0 .6rem;color:inherit}
+.gqlib-report h1,.gqlib-report h2,.gqlib-report h3{font-weight:700}
 .gqlib-report h3{font-size:1.05rem;margin:1rem 0 .3rem;color:inherit}
 .gqlib-report p{margin:.5rem 0;max-width:44rem}
 .gqlib-report a{color:var(--gq-link)}
@@ -933,7 +942,7 @@ color:var(--gq-ink);background:var(--gq-shade);border-left:.35rem solid;text-dec
 .gqlib-report .gq-cards .found strong{color:var(--gq-alarm)}
 .gqlib-report .gq-cards .clear strong{color:var(--gq-calm)}
 .gqlib-report .gq-cards .untested strong{color:var(--gq-soft)}
-.gqlib-report figure{margin:1.25rem 0 0;max-width:46rem}
+.gqlib-report figure{margin:1.25rem 0 0}
 .gqlib-report figcaption{color:var(--gq-soft);font-size:.875rem;margin-top:.6rem;max-width:44rem}
 .gqlib-report .gq-two{display:grid;gap:1rem;
 grid-template-columns:repeat(auto-fit,minmax(min(16rem,100%),1fr))}
@@ -941,7 +950,7 @@ grid-template-columns:repeat(auto-fit,minmax(min(16rem,100%),1fr))}
 .gqlib-report img{max-width:100%;height:auto;display:block;margin:0}
 .gqlib-report .gq-walls img{width:100%;border-radius:.25rem}
 .gqlib-report ol.gq-pairs{list-style:none;margin:0;padding:0;display:grid;gap:.75rem;
-grid-template-columns:repeat(auto-fill,minmax(7.5rem,1fr))}
+grid-template-columns:repeat(auto-fill,minmax(6.5rem,1fr))}
 .gqlib-report .gq-pairs li{margin:0;padding:0;font-size:.8rem;color:var(--gq-soft);
 font-variant-numeric:tabular-nums}
 .gqlib-report .gq-pairs img{width:100%;border-radius:.2rem}
@@ -955,6 +964,8 @@ caption-side:top}
 .gqlib-report table th,.gqlib-report table td{text-align:right;padding:.35rem .6rem;border:0;
 border-bottom:1px solid var(--gq-faint);vertical-align:baseline;max-width:none;
 font-variant-numeric:tabular-nums;overflow-wrap:normal}
+.gqlib-report table td b,.gqlib-report td:nth-child(2){white-space:nowrap}
+.gqlib-report table.gq-facts td{white-space:normal}
 .gqlib-report table th{font-weight:600}
 .gqlib-report table tr>:first-child{text-align:left;padding-left:0}
 .gqlib-report table tbody th{font-weight:400}

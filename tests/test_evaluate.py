@@ -315,7 +315,7 @@ def test_two_processes_give_the_same_numbers(sets: dict[str, Path], tmp_path: Pa
         "-m",
         "torch.distributed.run",
         "--nproc-per-node=2",
-        "--master-port=0",
+        "--standalone",
         "-m",
     ]
     command = _command(*arguments, "--json", tmp_path / "two.json")[2:]
@@ -389,7 +389,7 @@ def _normal(rows: int, d: int = 4) -> np.ndarray:
 BAD: dict[str, tuple[Callable[[Path, dict[str, Path]], list[object]], str]] = {
     "missing folder": (lambda t, s: [t / "nowhere", s["fake"]], "nowhere"),
     "missing fake": (lambda t, s: [s["real"], t / "nowhere"], "nowhere"),
-    "empty folder": (lambda t, s: [s["real"], _empty(t)], "no images"),
+    "empty folder": (lambda t, s: [s["real"], _empty(t)], "is empty"),
     "a text file": (lambda t, s: [s["real"], _file(t, "a.txt", "hello")], "a.txt"),
     "truncated image": (lambda t, s: [s["real"], _truncated(t)], "a.png"),
     "animated WebP": (lambda t, s: [s["real"], _animated(t)], "a.webp"),

@@ -43,6 +43,8 @@ from gqlib.metrics.result import Interval, Result, check_level, normal_interval
 
 #: Rows that are widened to float64 at a time.
 _ROWS = 8192
+#: Columns of a block of XᵀX: large enough for a fast product.
+_COLUMNS = 512
 #: Of a file of statistics; a higher one is refused.
 _VERSION = 1
 _KEYS = ("mu", "sigma", "version", "n", "extractor", "resize")
@@ -139,10 +141,10 @@ class GaussianStatistics:
             self._offset = torch.zeros_like(self._origin)
             self._scatter = torch.zeros(t.shape[1], t.shape[1]).to(self._origin)
         for rows in chunks(t, _ROWS):
-            block = wide(rows).to(self._origin.device) - self._origin
+            block = _offsets(rows, self._origin)
             offset = block.mean(0)
             block -= offset
-            self._merge(len(block), offset, block.T @ block)
+            self._merge(len(block), offset, gram(block))
         return self
 
     def merge(self, other: GaussianStatistics) -> GaussianStatistics:
@@ -499,9 +501,10 @@ def fit(x: Array | GaussianStatistics, name: str) -> Fit:
         t = features(x, name)
         n, d = t.shape
         if n <= d:  # the centred data are the smaller factor, and lose no digits to squaring
-            centred = wide(t) - wide(t[:1])
+            origin = wide(t[:1])[0]
+            centred = _offsets(t, origin)
             offset = centred.mean(0)
-            return Fit(wide(t[:1])[0] + offset, (centred - offset) / (n - 1) ** 0.5, n)
+            return Fit(origin + offset, _reflected(centred - offset) / math.sqrt(n - 1), n)
         x = GaussianStatistics.from_features(t)
     return Fit(x.mean, _factor(x.cov, name), x.n)
 
@@ -513,26 +516,58 @@ def _distance(m1: torch.Tensor, r1: torch.Tensor, m2: torch.Tensor, r2: torch.Te
     return max(float(distance), 0.0)  # below 0 only by rounding
 
 
+def _offsets(rows: torch.Tensor, origin: torch.Tensor) -> torch.Tensor:
+    """rows − origin, float64, on the origin's device."""
+    if rows.device == origin.device and rows.is_floating_point():
+        return rows - origin  # widened on the way, which spares a copy
+    return wide(rows).to(origin.device) - origin
+
+
+def gram(x: torch.Tensor) -> torch.Tensor:
+    """XᵀX (D, D), of which the blocks below the diagonal are copied."""
+    d = x.shape[1]
+    product = x.new_empty(d, d)
+    for start in range(0, d, _COLUMNS):
+        stop = min(start + _COLUMNS, d)
+        product[:stop, start:stop] = x[:, :stop].T @ x[:, start:stop]
+        product[start:stop, :start] = product[:start, start:stop].T
+    return product
+
+
 def _nuclear_norm(r1: torch.Tensor, r2: torch.Tensor) -> float:
     """Sum of the singular values of A = R₁R₂ᵀ.
 
     The roots of the eigenvalues of AAᵀ are the same in a fifth of the time, but small ones drown in
     the rounding of large ones, unless the rows of A are graded: where R₁ is a Cholesky factor of a
     falling spectrum, row i of A is of the size of its i-th pivot, and so is the rounding there.
-    Both are tried on paper first: the roots are taken only where that leaves 13 digits.
+    So AᵀA or AAᵀ, whichever is graded more, is tried, and taken if that leaves 13 digits.
     """
     a = r1 @ r2.T
-    if r1.shape == r2.shape and r1.shape[0] == r1.shape[1]:
-        pivots1, pivots2 = r1.diagonal().abs(), r2.diagonal().abs()
-        if pivots1.amin() * pivots2.amax() > pivots2.amin() * pivots1.amax():
-            a, pivots1, pivots2 = a.T, pivots2, pivots1
-        roots = torch.linalg.eigvalsh(a @ a.T).clamp_min(0).sqrt()
-        pivots = pivots1.sort().values * pivots2.amax()
-        eps = torch.finfo(a.dtype).eps
-        error = torch.minimum(eps * pivots.square() / (2 * roots), eps**0.5 * pivots).sum()
-        if error <= 1e-13 * (r1.square().sum() + r2.square().sum()):
-            return float(roots.sum())
+    rows, columns = a.norm(dim=1), a.norm(dim=0)
+    if a.shape[0] > a.shape[1] or (
+        a.shape[0] == a.shape[1] and rows.amin() * columns.amax() > columns.amin() * rows.amax()
+    ):
+        a, rows = a.T, columns
+    roots = torch.linalg.eigvalsh(a @ a.T).clamp_min(0).sqrt()
+    rows = rows.sort().values
+    eps = torch.finfo(a.dtype).eps
+    error = torch.minimum(eps * rows.square() / (2 * roots), eps**0.5 * rows).nansum()
+    if error <= 1e-13 * (r1.square().sum() + r2.square().sum()):
+        return float(roots.sum())
     return float(torch.linalg.svdvals(a).sum())
+
+
+def _reflected(centred: torch.Tensor) -> torch.Tensor:
+    """n − 1 rows with the XᵀX of the centred data X, (n, D).
+
+    A reflection carries the vector of ones, along which centred data have nothing, to the first
+    axis. Without that row the factor is of full rank, where the data are.
+    """
+    n = len(centred)
+    # I − vvᵀ/(1 + u) with u = 1/√n and v = u + e₀ takes the unit vector of ones to −e₀.
+    u = n**-0.5
+    rows: torch.Tensor = centred[1:] - u * (u * centred.sum(0) + centred[0]) / (1 + u)
+    return rows
 
 
 def _factor(cov: torch.Tensor, name: str) -> torch.Tensor:
@@ -571,17 +606,12 @@ def _influence(
     side: Fit, t: torch.Tensor, axes: torch.Tensor, s: torch.Tensor, direction: torch.Tensor
 ) -> torch.Tensor:
     """Each sample's influence on the distance, (N,)."""
-    n, d = t.shape
-    if n <= d:  # R holds the samples themselves
-        carried = (axes.square() * s).sum(1) * (n - 1)
-        centred = side.root * math.sqrt(n - 1)
-        return centred.square().sum(1) - carried + 2 * (centred @ direction)
     # (x − μ)ᵀT(x − μ) is the squared length of s^½ axesᵀ R⁻ᵀ (x − μ).
     r = side.root
-    if r.shape[0] == d:
-        inverse = torch.linalg.solve(r.T, torch.eye(d).to(r))
-    else:  # a root by eigenvalues: its rows are orthogonal
-        inverse = r / r.square().sum(1, keepdim=True)
+    if r.shape[0] == r.shape[1]:
+        inverse = torch.linalg.solve(r.T, torch.eye(len(r)).to(r))
+    else:
+        inverse = torch.linalg.pinv(r @ r.T, hermitian=True) @ r
     project = (axes * s.sqrt()).T @ inverse
     parts = []
     for rows in chunks(t, _ROWS):
@@ -632,7 +662,7 @@ def expected_frechet(real: Array, one: Fit, n: int, m: int) -> float:
     good where both are some times the number of features.
     """
     null = _Null(one.root.T @ one.root)
-    z = null.sample(features(real, "real"), one.mean)
+    z = null.sample(features(real, "real"), one.mean)[: _PAIRS // 4]
     return (1 / n + 1 / m) * float(null.product(z, z).mean())
 
 

@@ -132,14 +132,14 @@ class KernelVisitor:
             total[tile.columns] += k.sum(0)
         total[tile.rows] += k.sum(1)
         if self.squares:
-            self.square_sums[side] += k.square().sum() * (1 if tile.diagonal else 2)
+            self.square_sums[side] += _square_sum(k) * (1 if tile.diagonal else 2)
 
     def between(self, tile: Tile) -> None:
         k = self._values(tile, "real", "fake")
         self.between_sums["real"][tile.rows] += k.sum(1)
         self.between_sums["fake"][tile.columns] += k.sum(0)
         if self.squares:
-            self.square_sums["both"] += k.square().sum()
+            self.square_sums["both"] += _square_sum(k)
 
     def _values(self, tile: Tile, row_side: str, column_side: str) -> torch.Tensor:
         if callable(self.kernel):
@@ -147,11 +147,14 @@ class KernelVisitor:
             rows, columns = sides[row_side][tile.rows], sides[column_side][tile.columns]
             device = self._a.device
             return wide(self.kernel(wide(rows).to(device), wide(columns).to(device))).clone()
-        p, q = self._p[row_side][tile.rows, None], self._p[column_side][None, tile.columns]
-        u = tile.inner.to(torch.float64) / self.x.given.shape[1]
-        s = (self._a + p) + q
-        total = (s + u).mul_(s).mul_(3).addcmul_(u, u).mul_(u)
-        return total.add_(s.add_(self._a).mul_(3 * p).mul_(q))
+        u = tile.inner / self.x.given.shape[1]
+        # In the tile's own precision: the rounding of each value is nothing to the mean of all.
+        p = self._p[row_side][tile.rows, None].to(u)
+        q = self._p[column_side][None, tile.columns].to(u)
+        a = self._a.to(u)
+        s = (a + p) + q
+        total = torch.add(s, u).mul_(s).mul_(3).addcmul_(u, u).mul_(u)
+        return total.add_(s.add_(a).mul_(3 * p).mul_(q))
 
     def result(self, confidence: float | None = None) -> KernelResult:
         """The distance, once all tiles were seen."""
@@ -189,6 +192,10 @@ class KernelVisitor:
             + 4 / (n * m) * _centred_square(self.square_sums["both"], xy / m, yx / n)
         )
         return float(((jackknife - 2 * quadratic).clamp_min(0) + quadratic).sqrt())
+
+
+def _square_sum(k: torch.Tensor) -> torch.Tensor:
+    return k.square().sum(1).to(torch.float64).sum()
 
 
 def _centred_square(

@@ -28,7 +28,7 @@ from gqlib.metrics._pairs import TILE, Points, Tile, around_real, exact_squares,
 from gqlib.metrics.result import Interval, Results, student_interval
 
 #: Candidates kept beyond the k nearest, so that near ties can be settled among them.
-_SPARE = 8
+_SPARE = 4
 #: How often both sides are split in halves for the standard errors.
 _SPLITS = 10
 
@@ -182,24 +182,24 @@ class NeighbourVisitor:
         if self._radii is None:
             self._radii = self._nearest["real"].kth()[0], self._nearest["fake"].kth()[0]
         real, fake = self._radii
-        i, j = self._inside(tile, real[tile.rows, None])
+        a, b = self.x.squares[tile.rows, None], self.y.squares[None, tile.columns]
+        # No squared distance is below this.
+        low = torch.add((a * (1 - self.x.slack)).to(tile.inner), tile.inner, alpha=-2)
+        low.add_((b * (1 - self.x.slack)).to(low))
+        i, j = self._inside(tile, low, real[tile.rows, None])
         self.covered[i] = True
         self.depth += torch.bincount(j, minlength=len(self.y))
-        i, _ = self._inside(tile, fake[None, tile.columns])
+        i, _ = self._inside(tile, low, fake[None, tile.columns])
         self.recalled[i] = True
 
-    def _inside(self, tile: Tile, radii: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The pairs (i, j) of a tile whose squared distance is at most ``radii`` (broadcast)."""
-        slack = self.x.slack
-        a, b = self.x.squares[tile.rows], self.y.squares[tile.columns]
-        a, b = a[:, None].to(tile.inner), b[None].to(tile.inner)
-        low = torch.add(a * (1 - slack), tile.inner, alpha=-2).add_(b * (1 - slack))
-        i, j = (low <= radii.to(low)).nonzero(as_tuple=True)
-        return self._settled(tile, radii, i, j)
-
-    def _settled(
-        self, tile: Tile, radii: torch.Tensor, i: torch.Tensor, j: torch.Tensor
+    def _inside(
+        self, tile: Tile, low: torch.Tensor, radii: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The pairs (i, j) of a tile whose squared distance is at most ``radii`` (broadcast).
+
+        Where bounds of the distance leave it open, it is worked out.
+        """
+        i, j = (low <= radii.to(low)).nonzero(as_tuple=True)
         limit = radii.expand(tile.inner.shape)[i, j]
         squares = self.x.squares[tile.rows][i] + self.y.squares[tile.columns][j]
         high = squares * (1 + self.x.slack) - 2 * tile.inner[i, j].to(torch.float64)

@@ -18,6 +18,7 @@ import math
 import torch
 
 from gqlib.metrics._input import Array, features, wide
+from gqlib.metrics.frechet import gram
 from gqlib.metrics.result import Interval, Result, normal_interval
 
 
@@ -36,7 +37,7 @@ def vendi_score(x: Array, q: float = 1, confidence: float | None = None) -> Resu
         raise ValueError(f"q={q}, expected an order ≥ 0, math.inf included")
     rows = _unit(wide(features(x, "x", at_least=1)))
     n, d = rows.shape
-    moments = (rows @ rows.T if n <= d else rows.T @ rows) / n
+    moments = gram(rows.T if n <= d else rows) / n
     if confidence is None:
         values, vectors = torch.linalg.eigvalsh(moments), rows[:0]
     else:

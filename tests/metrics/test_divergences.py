@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.integrate
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -76,6 +77,34 @@ def test_gaussian_kl_against_torch():
         torch.distributions.MultivariateNormal(m1, c1),
     )
     assert float(gaussian_kl(m0, c0, m1, c1)) == pytest.approx(float(want), rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("m0", "v0", "m1", "v1"), [(0, 1, 0, 1), (0, 1, 2, 0.5), (-1, 0.1, 1, 3), (3, 4, 3, 4.1)]
+)
+def test_gaussian_kl_against_quadrature(m0, v0, m1, v1):
+    def integrand(z):  # over z = (x − m0)/√v0
+        x = m0 + z * math.sqrt(v0)
+        ratio = 0.5 * math.log(v1 / v0) - z * z / 2 + (x - m1) ** 2 / (2 * v1)
+        return math.exp(-z * z / 2) / math.sqrt(2 * math.pi) * ratio
+
+    want = scipy.integrate.quad(integrand, -12, 12, epsabs=1e-13, epsrel=1e-12)[0]
+    got = float(gaussian_kl([m0], [[v0]], [m1], [[v1]]))
+    assert got == pytest.approx(want, rel=1e-10, abs=1e-12)
+
+
+def test_gaussian_kl_of_correlated_ones_against_quadrature():
+    m0, m1 = torch.tensor([0.5, -1.0]).double(), torch.tensor([0.0, 1.0]).double()
+    c0, c1 = covariance(2, 10), covariance(2, 11)
+    # The integrand is a quadratic times a Gaussian: Gauss and Hermite's rule has no error.
+    nodes, weights = np.polynomial.hermite_e.hermegauss(8)
+    z = torch.from_numpy(np.stack(np.meshgrid(nodes, nodes), -1).reshape(-1, 2))
+    weight = torch.from_numpy(np.outer(weights, weights).ravel() / (2 * math.pi))
+    x = m0 + z @ torch.linalg.cholesky(c0).T
+    laws = (torch.distributions.MultivariateNormal(m, c) for m, c in ((m0, c0), (m1, c1)))
+    p, q = (law.log_prob(x) for law in laws)
+    want = float((weight * (p - q)).sum())
+    assert float(gaussian_kl(m0, c0, m1, c1)) == pytest.approx(want, rel=1e-11)
 
 
 def test_gaussian_kl_of_itself_is_zero_and_close_ones_keep_their_digits():

@@ -234,9 +234,17 @@ def test_extractors_and_resizing_are_compared():
     c = GaussianStatistics.from_features(x, extractor="a", resize="nearest")
     with pytest.raises(ValueError, match="'a', the other's from 'b'"):
         frechet_distance(a, b)
-    assert "resized by 'bilinear'" in frechet_distance(a, c).warnings[0]
-    with pytest.raises(ValueError, match="are not one set"):
+    with pytest.raises(ValueError, match="resized by 'bilinear', the other's by 'nearest'"):
+        frechet_distance(a, c)
+    with pytest.raises(ValueError, match="resized by 'bilinear', the other's by 'nearest'"):
         a.merge(c)
+    with pytest.raises(ValueError, match="'b', the other's from 'a'"):
+        b.merge(a)
+    # What is not known on one side is not held against it.
+    silent = GaussianStatistics.from_features(x)
+    assert float(frechet_distance(a, silent)) == float(frechet_distance(a, a))
+    assert (silent.merge(a).extractor, silent.merge(a).resize) == ("a", "bilinear")
+    assert b.merge(silent).resize == ""
 
 
 def _reduce(rank, port, x, shared):

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gqlib.metrics import kernel as module
-from gqlib.metrics import kernel_distance
+from gqlib.metrics import _pairs, kernel_distance
 
 
 def normal(n, d, seed=0, dtype=torch.float64):
@@ -43,7 +42,7 @@ def test_by_hand():
 def test_blocks_do_not_matter(monkeypatch):
     x, y = normal(50, 6, 1), normal(33, 6, 2) * 1.2
     want = kernel_distance(x, y, confidence=0.9)
-    monkeypatch.setattr(module, "_BLOCK", 8)
+    monkeypatch.setattr(_pairs, "TILE", 8)
     got = kernel_distance(x, y, confidence=0.9)
     assert float(got) == pytest.approx(float(want), rel=1e-11)
     assert tuple(got.interval) == pytest.approx(tuple(want.interval), rel=1e-9)
@@ -114,18 +113,55 @@ def test_subsets_as_kid():
     assert kernel_distance(x, y).std is None
 
 
-def test_jackknife_against_leaving_each_out():
-    x, y = normal(6, 3, 1), normal(7, 3, 2) + 1
-    low, high, _ = kernel_distance(x, y, confidence=0.95).interval
+def jackknife_and_quadratic(x, y):
+    """The jackknife's variance, and that of the part that is quadratic in the samples."""
 
     def without(z, i):
         return torch.cat([z[:i], z[i + 1 :]])
 
-    a = np.array([plain(without(x, i), y) for i in range(6)])
-    b = np.array([plain(x, without(y, i)) for i in range(7)])
-    error = math.sqrt(5 / 6 * ((a - a.mean()) ** 2).sum() + 6 / 7 * ((b - b.mean()) ** 2).sum())
+    def centred_square(k, pairs):
+        """Mean of h², h the kernel less the means of its row and column plus the grand mean."""
+        rows = np.where(pairs, k, 0).sum(1) / pairs.sum(1)
+        columns = np.where(pairs, k, 0).sum(0) / pairs.sum(0)
+        h2 = k[pairs].mean() ** 2 + rows.var() + columns.var()
+        return max((k[pairs] ** 2).mean() - h2, 0)
+
+    n, m = len(x), len(y)
+    a = np.array([plain(without(x, i), y) for i in range(n)])
+    b = np.array([plain(x, without(y, i)) for i in range(m)])
+    jackknife = (n - 1) / n * ((a - a.mean()) ** 2).sum() + (m - 1) / m * ((b - b.mean()) ** 2).sum()
+    # The kernel as the distance sees it: less its values at the mean of the real samples.
+    c, d = x.mean(0), x.shape[1]
+
+    def k(u, v):
+        at = [(p / d + 1) ** 3 for p in (u @ v.T, (u @ c)[:, None], (v @ c)[None], c @ c)]
+        return np.asarray(at[0] - at[1] - at[2] + at[3])
+
+    quadratic = (
+        2 / (n * (n - 1)) * centred_square(k(x, x), ~np.eye(n, dtype=bool))
+        + 2 / (m * (m - 1)) * centred_square(k(y, y), ~np.eye(m, dtype=bool))
+        + 4 / (n * m) * centred_square(k(x, y), np.ones((n, m), dtype=bool))
+    )
+    return jackknife, quadratic
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_interval_is_the_jackknife_less_what_it_counts_twice(shift):
+    x, y = normal(6, 3, 1), normal(7, 3, 2) + shift
+    jackknife, quadratic = jackknife_and_quadratic(x, y)
+    error = math.sqrt(max(jackknife - 2 * quadratic, 0) + quadratic)
+    low, high, _ = kernel_distance(x, y, confidence=0.95).interval
     assert (high - low) / 2 == pytest.approx(1.959963985 * error, rel=1e-9)
     assert (high + low) / 2 == pytest.approx(plain(x, y), rel=1e-9)
+
+
+def test_an_interval_of_subsets_adds_their_error():
+    x, y = normal(40, 3, 1), normal(30, 3, 2) + 1
+    low, high, _ = kernel_distance(x, y, confidence=0.95).interval
+    result = kernel_distance(x, y, subsets=5, subset_size=12, seed=3, confidence=0.95)
+    assert sum(result.interval[:2]) / 2 == pytest.approx(float(result))
+    error = math.hypot((high - low) / 2 / 1.959963985, result.std / math.sqrt(5))
+    assert result.interval.high - float(result) == pytest.approx(1.959963985 * error, rel=1e-9)
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.5])
@@ -170,7 +206,8 @@ OK = torch.eye(3)
         (lambda: kernel_distance(OK, OK, kernel="rbf"), "kernel='rbf'"),
         (lambda: kernel_distance(OK, OK, subsets=0), "subsets=0"),
         (lambda: kernel_distance(OK, OK, subsets=3), r"subset_size=1000.*3 real, 3 fake"),
-        (lambda: kernel_distance(OK, OK, subsets=3, subset_size=2, confidence=0.9), "all pairs"),
+        (lambda: kernel_distance(OK, OK, subsets=3, subset_size=1), "subset_size=1"),
+        (lambda: kernel_distance(OK, OK, subsets=3, subset_size=2, confidence=95), "confidence=95"),
         (lambda: kernel_distance(OK, OK[:2], confidence=0.9), "at least 3 samples a side"),
         (lambda: kernel_distance(OK, OK, confidence=95), "between 0 and 1"),
     ],

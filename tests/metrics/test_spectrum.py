@@ -1,4 +1,4 @@
-"""Radial power spectrum: a wave in its ring, Parseval's theorem, and the definition loop by loop."""
+"""Radial power spectrum: a wave in its ring, Parseval's theorem, and the definition."""
 
 import math
 

@@ -7,6 +7,7 @@ with an oracle that shares no code with either side, and says why.
 """
 
 import contextlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -47,7 +48,8 @@ def moments(x):
 
 
 def pytorch_fid(x, y):
-    module = pytest.importorskip("pytorch_fid.fid_score")
+    import pytorch_fid.fid_score as module
+
     try:
         return float(module.calculate_frechet_distance(*moments(x), *moments(y)))
     except TypeError:
@@ -55,7 +57,8 @@ def pytorch_fid(x, y):
 
 
 def clean_fid(x, y):
-    module = pytest.importorskip("cleanfid.fid")
+    import cleanfid.fid as module
+
     try:
         return float(module.frechet_distance(*moments(x), *moments(y)))
     except TypeError:
@@ -63,20 +66,23 @@ def clean_fid(x, y):
 
 
 def torch_fidelity_fid(x, y):
-    module = pytest.importorskip("torch_fidelity.metric_fid")
+    import torch_fidelity.metric_fid as module
+
     sides = [module.fid_features_to_statistics(side) for side in (x, y)]
     return module.fid_statistics_to_metric(*sides, verbose=False)[module.KEY_METRIC_FID]
 
 
 def torchmetrics_fid(x, y):
-    module = pytest.importorskip("torchmetrics.image.fid")
+    import torchmetrics.image.fid as module
+
     sides = [torch.from_numpy(a) for side in (x, y) for a in moments(side)]
     return float(module._compute_fid(*sides))
 
 
 def torch_fidelity_kid(x, y, subsets, size, seed):
     """Mean and standard deviation over its subsets."""
-    module = pytest.importorskip("torch_fidelity.metric_kid")
+    import torch_fidelity.metric_kid as module
+
     found = module.kid_features_to_metric(
         x, y, kid_subsets=subsets, kid_subset_size=size, rng_seed=seed, verbose=False
     )
@@ -85,12 +91,15 @@ def torch_fidelity_kid(x, y, subsets, size, seed):
 
 def torchmetrics_kid(x, y):
     """All pairs of two sets of one size."""
-    return float(pytest.importorskip("torchmetrics.image.kid").poly_mmd(x, y))
+    from torchmetrics.image.kid import poly_mmd
+
+    return float(poly_mmd(x, y))
 
 
 def clean_fid_kid(x, y):
     """All pairs of two sets of one size: one subset, that is all of them in another order."""
-    module = pytest.importorskip("cleanfid.fid")
+    import cleanfid.fid as module
+
     state = np.random.get_state()  # noqa: NPY002  (theirs is the global one)
     try:
         return module.kernel_distance(x.numpy(), y.numpy(), num_subsets=1, max_subset_size=len(x))
@@ -100,7 +109,8 @@ def clean_fid_kid(x, y):
 
 def torch_fidelity_isc(logits, splits):
     """Mean and standard deviation over splits, in the order given."""
-    module = pytest.importorskip("torch_fidelity.metric_isc")
+    import torch_fidelity.metric_isc as module
+
     found = module.isc_featuresdict_to_metric(
         {"logits": logits}, "logits", isc_splits=splits, samples_shuffle=False, verbose=False
     )
@@ -108,7 +118,8 @@ def torch_fidelity_isc(logits, splits):
 
 
 def prdc_scores(real, fake, k):
-    module = pytest.importorskip("prdc")
+    import prdc as module
+
     with contextlib.redirect_stdout(None):
         scores = module.compute_prdc(real.numpy(), fake.numpy(), nearest_k=k)
     return {name: float(value) for name, value in scores.items()}
@@ -116,14 +127,36 @@ def prdc_scores(real, fake, k):
 
 def torch_fidelity_prc(real, fake, k):
     """Precision and recall; its first argument is the generated side."""
-    module = pytest.importorskip("torch_fidelity.metric_prc")
+    import torch_fidelity.metric_prc as module
+
     found = module.prc_features_to_metric(fake, real, prc_neighborhood=k, verbose=False)
     return found[module.KEY_METRIC_PRECISION], found[module.KEY_METRIC_RECALL]
 
 
-FID_PEERS = [pytorch_fid, clean_fid, torch_fidelity_fid, torchmetrics_fid]
-KID_PEERS = [torchmetrics_kid, clean_fid_kid]
 slow = pytest.mark.slow
+
+
+def needs(*modules):
+    """Skips a test where one of them is not installed, before it does any work."""
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
+
+
+def beside(*peers):
+    """Runs a test beside each of these adapters."""
+    home = {
+        "pytorch": "pytorch_fid",
+        "clean": "cleanfid",
+        "torch": "torch_fidelity",
+        "torchmetrics": "torchmetrics",
+    }
+    return pytest.mark.parametrize(
+        "peer",
+        [pytest.param(p, marks=needs(home[p.__name__.partition("_")[0]])) for p in peers],
+    )
+
+
+ALL_FID = (pytorch_fid, clean_fid, torch_fidelity_fid, torchmetrics_fid)
 
 # --- Fréchet distance
 
@@ -147,7 +180,7 @@ def allowed(value, x, y):
     return 1e-6 * (value if value > 0.01 * trace else trace)
 
 
-@pytest.mark.parametrize("peer", FID_PEERS)
+@beside(*ALL_FID)
 @pytest.mark.parametrize("near", [False, True], ids=["far", "near"])
 @pytest.mark.parametrize("law", ["isotropic", "decaying"])
 @pytest.mark.parametrize(
@@ -161,7 +194,7 @@ def test_frechet_distance(n, d, law, near, peer):
 
 
 @slow
-@pytest.mark.parametrize("peer", FID_PEERS)
+@beside(pytorch_fid, torch_fidelity_fid, torchmetrics_fid)
 def test_frechet_distance_of_inception_size(peer):
     x, y = pair(10_000, 2048)
     sides = [metrics.GaussianStatistics.from_features(side) for side in (x, y)]
@@ -170,7 +203,7 @@ def test_frechet_distance_of_inception_size(peer):
 
 
 @slow
-@pytest.mark.parametrize("peer", [torch_fidelity_fid, torchmetrics_fid])
+@beside(torch_fidelity_fid, torchmetrics_fid)
 @pytest.mark.parametrize("n", [50, 500, 2000])
 def test_frechet_distance_of_fewer_samples_than_features(n, peer):
     """The peers are up to 1e-7 of the traces low here, which is still within the bound.
@@ -224,7 +257,7 @@ def test_frechet_distance_in_fifty_digits():
             assert float(metrics.frechet_distance(x, y)) == pytest.approx(exact, rel=1e-12)
 
 
-@pytest.mark.parametrize("peer", FID_PEERS)
+@beside(*ALL_FID)
 def test_a_set_is_at_distance_zero_from_itself(peer):
     """The peers say −1e-6 at N < D: their roots of rounded zero eigenvalues, see above."""
     x = features(30, 64, 1)
@@ -232,6 +265,7 @@ def test_a_set_is_at_distance_zero_from_itself(peer):
     assert abs(peer(x, x)) <= 1e-6 * traces(x, x)
 
 
+@needs("torch_fidelity")
 def test_torch_fidelity_takes_the_mean_of_float32_features_in_float32():
     """NumPy adds rows up one by one, so far from 0 its float32 mean is off: the distance too.
 
@@ -245,9 +279,10 @@ def test_torch_fidelity_takes_the_mean_of_float32_features_in_float32():
     assert abs(torch_fidelity_fid(x, y) - exact) > 1e-4 * exact
 
 
+@needs("torchmetrics")
 def test_torchmetrics_loses_digits_far_from_zero():
     """It keeps Σx and Σxxᵀ and subtracts n·mean·meanᵀ, so an offset of 1e6 costs twelve digits."""
-    fid = pytest.importorskip("torchmetrics.image.fid")
+    from torchmetrics.image import fid
 
     class Same(torch.nn.Module):
         num_features = 64
@@ -276,6 +311,7 @@ def subsets_of_torch_fidelity(x, y, subsets, size, seed):
         yield x[rows[0]], y[rows[1]]
 
 
+@needs("torch_fidelity")
 @pytest.mark.parametrize("near", [False, True], ids=["far", "near"])
 @pytest.mark.parametrize(
     ("n", "d", "size"),
@@ -305,13 +341,14 @@ def test_kernel_distance_over_the_same_subsets(n, d, size, near):
     assert ours.std() == pytest.approx(std, rel=1e-6, abs=max(1e-9 * abs(mean), tolerance["abs"]))
 
 
-@pytest.mark.parametrize("peer", KID_PEERS)
+@beside(torchmetrics_kid, clean_fid_kid)
 @pytest.mark.parametrize(("n", "d"), [(50, 2), (50, 64), (500, 64), (500, 2048), (2000, 64)])
 def test_kernel_distance_of_all_pairs(n, d, peer):
     x, y = (side / max(1, d / 4) ** 0.5 for side in pair(n, d))
     assert float(metrics.kernel_distance(x, y)) == pytest.approx(peer(x, y), rel=1e-6)
 
 
+@needs("torch_fidelity", "torchmetrics")
 def test_torch_fidelity_works_out_the_kernel_in_float32():
     """Given float32 features it adds and subtracts kernel values in float32, seven digits each.
 
@@ -327,6 +364,7 @@ def test_torch_fidelity_works_out_the_kernel_in_float32():
 # --- Inception Score
 
 
+@needs("torch_fidelity")
 @pytest.mark.parametrize(
     ("n", "classes", "splits"),
     [(50, 2, 1), (50, 10, 7), (500, 64, 10), (2000, 1008, 10), (10_003, 10, 10)],
@@ -345,6 +383,7 @@ def test_inception_score(n, classes, splits):
 NAMES = ("precision", "recall", "density", "coverage")
 
 
+@needs("prdc")
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize(
     ("n", "m", "d", "k"),
@@ -368,6 +407,7 @@ def test_neighbour_scores_with_prdc(n, m, d, k, dtype):
         assert getattr(ours, name) == pytest.approx(theirs[name], abs=1e-12), name
 
 
+@needs("torch_fidelity")
 @pytest.mark.parametrize(
     ("n", "m", "d", "k"),
     [(50, 40, 2, 3), (500, 400, 64, 3), (500, 500, 2048, 5), (2000, 1500, 2, 3)],
@@ -381,6 +421,7 @@ def test_precision_and_recall_with_torch_fidelity(n, m, d, k):
     assert ours.recall == pytest.approx(recall, abs=1e-6)
 
 
+@needs("prdc", "torch_fidelity")
 def test_prdc_leaves_the_edge_of_a_ball_out():
     """The balls of Kynkäänniemi et al. 2019 are closed; so are ours and torch-fidelity's.
 
@@ -397,6 +438,7 @@ def test_prdc_leaves_the_edge_of_a_ball_out():
     assert (theirs["precision"], theirs["density"], theirs["coverage"]) == (0, 0, 0)
 
 
+@needs("prdc")
 def test_prdc_finds_copies_of_real_samples_imprecise():
     """Where each real sample occurs twice, balls of k = 1 have radius 0: open ones are empty."""
     copies = features(40, 64, 3, "isotropic")
@@ -406,6 +448,7 @@ def test_prdc_finds_copies_of_real_samples_imprecise():
     assert prdc_scores(real, fake, 1)["precision"] == 0
 
 
+@needs("torch_fidelity")
 def test_torch_fidelity_loses_distances_far_from_zero():
     """It multiplies float32 features as they are, and ‖x‖² + ‖y‖² − 2x·y cancels their offset.
 
@@ -422,7 +465,7 @@ def test_torch_fidelity_loses_distances_far_from_zero():
 # --- the race
 
 
-@pytest.mark.slow
+@slow
 def test_the_race_runs_on_small_sizes(tmp_path):
     """Whether peers are installed or not."""
     root = Path(__file__).parents[2]
