@@ -9,7 +9,7 @@ LESSON_FILES = $(wildcard solutions/*/*.ipynb)
 NBVAL = --nbval-lax --nbval-current-env --nbval-cell-timeout=600
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-all lint lessons notebooks grade-demo digits bench clean
+.PHONY: help lab test test-all lint lessons notebooks grade-demo digits peers bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -52,8 +52,13 @@ grade-demo: $(VENV)/.ready-dev  ## grade a small class of synthetic students fro
 digits: $(VENV)/.ready-dev  ## train the digit network again (about a minute)
 	$(BIN)/python -m gqlib.features.digits --output gqlib/features/digits.npz
 
-bench: $(VENV)/.ready-dev  ## the VAE of lesson 05 beside PyTorch's example
+peers: $(VENV)/.ready-bench  ## the metrics' answers beside those of other packages
+	$(BIN)/python -m pytest tests/peers $(TEST_FLAGS)
+
+bench: $(VENV)/.ready-bench  ## seconds and memory beside other packages (half an hour)
 	$(BIN)/python benchmarks/vae_race.py
+	$(BIN)/python benchmarks/features_race.py
+	$(BIN)/python benchmarks/metrics_race.py
 
 clean:  ## remove what the commands above made, but no work of yours
 	rm -rf $(VENV) build dist *.egg-info artefacts .pytest_cache .mypy_cache .ruff_cache

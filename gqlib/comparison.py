@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 
 from gqlib.data.sources import FeatureArray, ImageArray, Images, open_source, read_labels
-from gqlib.features.extraction import Extracted, extract, gather
+from gqlib.features.extraction import extract, gather, together
 from gqlib.features.extractors import Extractor, load_extractor
 from gqlib.metrics import Evaluation, GaussianStatistics, evaluate
+from gqlib.metrics.evaluation import STAGES
 from gqlib.metrics.memorisation import nearest
 from gqlib.metrics.spectrum import radial_power_spectrum
 from gqlib.report import Material, Report
@@ -108,11 +109,10 @@ def compare(
             f"labels are {' '.join(labels)!r}, expected folders, predicted, or two files: the real "
             "side's labels and the fake one's"
         )
-    opened = {"real": _open(real), "fake": _open(fake)}
-    for name, source in (("train", train), ("holdout", holdout)):
-        if source is not None:
-            opened[name] = _open(source)
-    extractor = _extractor(opened, o)
+    opened = together(
+        lambda: _opened({"real": real, "fake": fake, "train": train, "holdout": holdout})
+    )
+    extractor = together(lambda: _extractor(opened, o))
     sides = {
         name: _side(source, extractor, o, name == "fake" or "predicted" in labels)
         for name, source in opened.items()
@@ -134,6 +134,17 @@ def compare(
         warnings=_warnings(sides, extractor),
         material=_material(sides, groups.get("real_labels"), o.seed),
     )
+
+
+def _opened(given: dict[str, Source | None]) -> dict[str, Any]:
+    opened = {name: _open(source) for name, source in given.items() if source is not None}
+    for name in ("train", "holdout"):
+        if isinstance(opened.get(name), GaussianStatistics):
+            raise ValueError(
+                f"{name} is given by its statistics, and neighbours need samples: give a folder or "
+                "an array"
+            )
+    return opened
 
 
 def _open(source: Source) -> Images | FeatureArray | GaussianStatistics:
@@ -184,27 +195,25 @@ def _side(
     if isinstance(source, FeatureArray):
         return _Side(source.name, None, source.values, warnings=source.warnings)
     assert extractor is not None
-    found = extract(
-        source,
-        extractor,
-        batch_size=_batch_size(extractor) if o.batch_size is None else o.batch_size,
-        cache=o.cache,
-        progress=o.progress and _rank() == 0,
-        with_probabilities=with_probabilities,
-        shard=(_rank(), _world()),
+    found = together(
+        lambda: extract(
+            source,
+            extractor,
+            batch_size=_batch_size(extractor) if o.batch_size is None else o.batch_size,
+            cache=o.cache,
+            progress=o.progress and _rank() == 0,
+            with_probabilities=with_probabilities,
+            shard=(_rank(), _world()),
+        )
     )
     if _world() > 1:
         found = gather(found, len(source))
-    return _checked(source, found)
+    return _Side(source.name, source, found.features, found.probabilities, found.warnings)
 
 
 def _batch_size(extractor: Extractor) -> int:
     """A small network is faster on many small images at once."""
     return 1000 if "digits" in extractor.name else 64
-
-
-def _checked(source: Images, found: Extracted) -> _Side:
-    return _Side(source.name, source, found.features, found.probabilities, found.warnings)
 
 
 def _rank() -> int:
@@ -272,6 +281,28 @@ def _evaluated(
     known = isinstance(real.values, Tensor) and isinstance(fake.values, Tensor)
     if not known:
         return evaluate(_statistics(real, extractor), _statistics(fake, extractor))
+    from tqdm import tqdm
+
+    bar = tqdm(
+        total=len(STAGES), desc="comparing", unit="stage", disable=not o.progress, leave=False
+    )
+
+    def show(stage: str) -> None:
+        bar.set_postfix_str(stage, refresh=False)
+        bar.update(STAGES.index(stage) - bar.n)
+        bar.refresh()
+
+    with bar:
+        return _from_samples(sides, groups, o, show)
+
+
+def _from_samples(
+    sides: dict[str, _Side],
+    groups: dict[str, Any],
+    o: Options,
+    progress: Callable[[str], object],
+) -> Evaluation:
+    real, fake = sides["real"], sides["fake"]
     return evaluate(
         real.values,
         fake.values,
@@ -281,6 +312,7 @@ def _evaluated(
         k=o.k,
         confidence=o.confidence,
         seed=o.seed,
+        progress=progress,
     )
 
 

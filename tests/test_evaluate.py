@@ -499,6 +499,10 @@ BAD: dict[str, tuple[Callable[[Path, dict[str, Path]], list[object]], str]] = {
         ],
         "train 3",
     ),
+    "train by statistics": (
+        lambda t, s: [s["real"], s["fake"], "--train", _statistics(t)],
+        "train is given by its statistics",
+    ),
     "unwritable html": (
         lambda t, s: [s["real"], s["fake"], "--html", t / "nowhere" / "r.html"],
         "r.html",

@@ -5,51 +5,33 @@
                                                                    ▼  │ by the images' content
                                                                    cache
 
-The cache has a folder for each extractor and resize mode. It holds shards, files of some
-hundred rows that are written under another name and then renamed, so that a process that is killed
-loses only what came after the last one, and several processes can share it.
+Processes of torch.distributed can share the images out: each extracts its part, :func:`together`
+tells all of them when one has failed, and :func:`gather` puts the parts together.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import os
-import re
-import sys
-import time
-import uuid
-import zipfile
-import zlib
-from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from gqlib.data.sources import Images
+from gqlib.features._pipeline import Item, Progress, Table, bar, batches, cores, keys_of, run
+from gqlib.features.cache import Cache, default_cache
 
 if TYPE_CHECKING:
     from gqlib.features.extractors import Extractor
 
-T = TypeVar("T")
-R = TypeVar("R")
+__all__ = ["Extracted", "default_cache", "extract", "gather", "together"]
 
-#: Rows, bytes and seconds after which a shard is written, whichever comes first.
-_SHARD_ROWS = 512
-_SHARD_BYTES = 16 << 20
-_SHARD_SECONDS = 30.0
-_SHARD_VERSION = 1
-#: Seconds after which a half-written file is taken for that of a process that died.
-_ABANDONED = 24 * 3600.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,26 +57,13 @@ class Extracted:
         return len(self.features)
 
 
-def default_cache() -> Path:
-    """Where features are kept: ``$GQLIB_CACHE``, or ``gqlib/features`` among the user's caches.
-
-    The latter are in ``$XDG_CACHE_HOME`` or ``~/.cache``, on Windows in ``%LOCALAPPDATA%``. The
-    folder may be deleted at any time, it then costs the time to compute the features again.
-    """
-    if chosen := os.environ.get("GQLIB_CACHE"):
-        return Path(chosen).expanduser()
-    variable = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"
-    caches = os.environ.get(variable)
-    return (Path(caches) if caches else Path.home() / ".cache") / "gqlib" / "features"
-
-
 def extract(
     images: Images,
     extractor: Extractor,
     *,
     batch_size: int = 64,
     cache: str | os.PathLike[str] | None = None,
-    progress: bool | Callable[[int, int], object] = False,
+    progress: Progress = False,
     workers: int | None = None,
     with_probabilities: bool = False,
     shard: tuple[int, int] = (0, 1),
@@ -136,10 +105,10 @@ def extract(
     if not 0 <= rank < world:
         raise ValueError(f"shard is {shard}, expected (rank, number) with 0 ≤ rank < number")
     share = range(rank, len(images), world)
-    workers = workers or _cores()
+    workers = workers or cores()
     warnings = list(images.warnings)
     # Row of each content's first image, and how many images have that content.
-    keys = _keys(images, share, workers, progress)
+    keys = keys_of(images, share, workers, progress)
     first: dict[bytes, int] = {}
     for row, key in enumerate(keys):
         first.setdefault(key, row)
@@ -147,8 +116,8 @@ def extract(
 
     store = None
     if cache is not None and getattr(extractor, "cacheable", "sha256:" in extractor.name):
-        store = _Cache(Path(cache).expanduser(), _identity(extractor))
-    table = _Table(len(share), extractor)
+        store = Cache(Path(cache).expanduser(), extractor)
+    table = Table(len(share), extractor)
     missing, cached = set(first), 0
     if store is not None:
         for found, features, probabilities in store.find(first, with_probabilities):
@@ -159,7 +128,7 @@ def extract(
 
     todo = [(row, share[row], key) for key, row in first.items() if key in missing]
 
-    def prepared(item: tuple[int, int, bytes]) -> Tensor:
+    def prepared(item: Item) -> Tensor:
         _, i, key = item
         image, now = images.read_with_key(i)
         if now != key:
@@ -169,13 +138,13 @@ def extract(
         except (ValueError, RuntimeError) as error:
             raise ValueError(f"{images.describe(i)}: {error}") from error
 
-    batches = _batches(todo, prepared, batch_size, workers, images)
-    with _bar(progress, images.name, len(share), cached) as advance, closing(batches):
+    stacked = batches(todo, prepared, batch_size, workers, images)
+    with bar(progress, images.name, len(share), cached) as advance, closing(stacked):
         try:
-            for items, batch in batches:
+            for items, batch in stacked:
                 rows, numbers, new = zip(*items, strict=True)
                 names = [images.describe(i) for i in (numbers[0], numbers[-1])]
-                features, probabilities = _run(extractor, batch, with_probabilities, names)
+                features, probabilities = run(extractor, batch, with_probabilities, names)
                 del batch  # before the next one is stacked
                 # A row that lacked only its probabilities keeps the features it had.
                 features = table.put(rows, features, probabilities)
@@ -198,6 +167,45 @@ def extract(
     )
 
 
+def together(work: Callable[[], T]) -> T:
+    """What ``work()`` gives, once it has succeeded in all processes of torch.distributed.
+
+    To be called by all of them, around work that can fail in one and that calls none of
+    torch.distributed's functions itself: the others would wait in vain for the one that failed.
+    Where no process group was started, this is ``work()``.
+
+        part = together(lambda: extract(images, extractor, shard=(rank, world_size)))
+        whole = gather(part, len(images))
+
+    Raises:
+        ValueError: The work failed in some process; in every process the sentence of the first
+            one, by rank.
+    """
+    import torch.distributed as dist
+
+    rank, world = _rank_and_world()
+    if world == 1:
+        return work()
+    failure: Exception | None = None
+    try:
+        result = work()
+    except Exception as error:
+        failure = error
+    sentences: list[str | None] = [None] * world
+    dist.all_gather_object(sentences, None if failure is None else _sentence(failure, rank))
+    for sentence in sentences:
+        if sentence is not None:
+            raise ValueError(sentence) from failure
+    return result
+
+
+def _sentence(error: Exception, rank: int) -> str:
+    text = " ".join(str(error).split())
+    if text and isinstance(error, ValueError | OSError):
+        return text
+    return f"process {rank} failed with {type(error).__name__}: {text}"
+
+
 def gather(extracted: Extracted, n: int) -> Extracted:
     """All processes' shares as one, in the images' order, on every process.
 
@@ -214,8 +222,7 @@ def gather(extracted: Extracted, n: int) -> Extracted:
     """
     import torch.distributed as dist
 
-    alone = not (dist.is_available() and dist.is_initialized())
-    rank, world = (0, 1) if alone else (dist.get_rank(), dist.get_world_size())
+    rank, world = _rank_and_world()
     mine = {
         "rows": len(extracted),
         "dims": extracted.features.shape[1],
@@ -225,7 +232,7 @@ def gather(extracted: Extracted, n: int) -> Extracted:
         "cached": extracted.cached,
     }
     shares: list[Any] = [mine] * world
-    if not alone:
+    if world > 1:
         dist.all_gather_object(shares, mine)
     for r, other in enumerate(shares):
         expected = len(range(r, n, world))
@@ -277,399 +284,10 @@ def _interleaved(own: Tensor, n: int, width: int, rank: int, world: int) -> Tens
     return whole
 
 
-# From images to batches
+def _rank_and_world() -> tuple[int, int]:
+    """This process's rank and their number: (0, 1) where no process group was started."""
+    import torch.distributed as dist
 
-
-def _cores() -> int:
-    usable = getattr(os, "sched_getaffinity", None)
-    return min(8, len(usable(0)) if usable else os.cpu_count() or 1)
-
-
-def _ahead(
-    function: Callable[[T], R], items: Iterable[T], workers: int, depth: int
-) -> Generator[tuple[T, R]]:
-    """Items and their results, in order, from threads that are at most ``depth`` items ahead."""
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="gqlib")
-    try:
-        flying: deque[tuple[T, Future[R]]] = deque()
-        for item in items:
-            flying.append((item, pool.submit(function, item)))
-            if len(flying) >= depth:
-                done, result = flying.popleft()
-                yield done, result.result()
-        while flying:
-            done, result = flying.popleft()
-            yield done, result.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _keys(
-    images: Images,
-    share: Sequence[int],
-    workers: int,
-    progress: bool | Callable[[int, int], object],
-) -> list[bytes]:
-    """The key of each image; a bar appears only where this takes a while."""
-    pairs = _ahead(images.key, share, workers, 16 * workers)
-    bar = _tqdm(progress is True, f"{images.name}: looking", len(share), 0, delay=1)
-    with bar as update, closing(pairs):
-        keys = []
-        for _, key in pairs:
-            keys.append(key)
-            update(1)
-    return keys
-
-
-def _batches(
-    todo: Sequence[tuple[int, int, bytes]],
-    prepared: Callable[[tuple[int, int, bytes]], Tensor],
-    batch_size: int,
-    workers: int,
-    images: Images,
-) -> Generator[tuple[list[tuple[int, int, bytes]], Tensor]]:
-    """Items and their prepared images, stacked; the next batch is made while one is used."""
-    items: list[tuple[int, int, bytes]] = []
-    tensors: list[Tensor] = []
-    shape: torch.Size | None = None
-    with closing(_ahead(prepared, todo, workers, batch_size + workers)) as pairs:
-        for item, tensor in pairs:
-            shape = tensor.shape if shape is None else shape
-            if tensor.shape != shape:
-                raise ValueError(
-                    f"{images.describe(item[1])} becomes {list(tensor.shape)} and "
-                    f"{images.describe(todo[0][1])} {list(shape)}, expected one shape: bring all "
-                    "images to one size, or choose an extractor that does"
-                )
-            items.append(item)
-            tensors.append(tensor)
-            if len(items) == batch_size:
-                batch, full, items, tensors = torch.stack(tensors), items, [], []
-                yield full, batch
-                del batch
-        if items:
-            yield items, torch.stack(tensors)
-
-
-def _run(
-    extractor: Extractor, batch: Tensor, with_probabilities: bool, names: Sequence[str]
-) -> tuple[Tensor, Tensor | None]:
-    """Features and, where they are asked for, probabilities: of width 0 if there are none."""
-    probabilities: Tensor | None = None
-    with torch.no_grad():
-        if with_probabilities:
-            features, probabilities = extractor.both(batch)
-            if probabilities is None:
-                probabilities = torch.empty(len(batch), 0)
-        else:
-            features = extractor(batch)
-    features = _checked(features, len(batch), "features", extractor, names)
-    if probabilities is not None:
-        probabilities = _checked(probabilities, len(batch), "probabilities", extractor, names)
-    return features, probabilities
-
-
-def _checked(
-    values: Tensor, rows: int, what: str, extractor: Extractor, names: Sequence[str]
-) -> Tensor:
-    if not isinstance(values, Tensor) or values.ndim != 2 or len(values) != rows:
-        got = list(values.shape) if isinstance(values, Tensor) else type(values).__name__
-        raise ValueError(
-            f"the extractor {extractor.name} gave {what} of shape {got} for a batch of {rows} "
-            f"images, expected [{rows}, D]: flatten each image's features"
-        )
-    values = values.detach().to("cpu", torch.float32)
-    bad = ~torch.isfinite(values).all(1)
-    if bool(bad.any()):
-        raise ValueError(
-            f"the extractor {extractor.name} gave {what} that are NaN or infinite, for "
-            f"{int(bad.sum())} of the {rows} images from {names[0]} to {names[1]}: check its "
-            "weights and precision"
-        )
-    return values
-
-
-# The result while it grows
-
-
-class _Table:
-    """The rows of the result, allocated when their width is known."""
-
-    def __init__(self, rows: int, extractor: Extractor) -> None:
-        self._rows = rows
-        self._extractor = extractor
-        self._features: Tensor | None = None
-        self._probabilities: Tensor | None = None
-        self._has = torch.zeros(rows, dtype=torch.bool)
-
-    def put(self, rows: Sequence[int], features: Tensor, probabilities: Tensor | None) -> Tensor:
-        """Write some rows; gives back their features, the older ones where there were some."""
-        index = torch.tensor(rows)
-        dims = self._extractor.dims
-        if dims is not None and features.shape[1] != dims:
-            raise ValueError(
-                f"the extractor {self._extractor.name} gave {features.shape[1]} features an image, "
-                f"expected its {dims}"
-            )
-        self._features = self._grown(self._features, features, "features")
-        kept = self._has[index]
-        if bool(kept.any()):
-            features = torch.where(kept[:, None], self._features[index], features)
-        self._features[index] = features
-        self._has[index] = True
-        if probabilities is not None:
-            self._probabilities = self._grown(self._probabilities, probabilities, "probabilities")
-            self._probabilities[index] = probabilities
-        return features
-
-    def copy(self, pairs: Sequence[tuple[int, int]]) -> None:
-        """Write rows that equal others: (to, from)."""
-        if not pairs:
-            return
-        to, source = torch.tensor(pairs).T
-        for values in (self._features, self._probabilities):
-            if values is not None:
-                values[to] = values[source]
-
-    def features_or_empty(self) -> Tensor:
-        if self._features is None:
-            return torch.empty(0, self._extractor.dims or 0)
-        return self._features
-
-    def probabilities_or_none(self) -> Tensor | None:
-        if self._probabilities is None or self._probabilities.shape[1] == 0:
-            return None
-        return self._probabilities
-
-    def _grown(self, values: Tensor | None, new: Tensor, what: str) -> Tensor:
-        if values is None:
-            return torch.empty(self._rows, new.shape[1])
-        if values.shape[1] != new.shape[1]:
-            raise ValueError(
-                f"the extractor {self._extractor.name} gives {values.shape[1]} {what} for some "
-                f"images and {new.shape[1]} for others: bring all images to one size"
-            )
-        return values
-
-
-# The cache
-
-
-def _identity(extractor: Extractor) -> str:
-    """All that a row depends on besides the image; the name tells weights and precision."""
-    return json.dumps([extractor.name, extractor.resize])
-
-
-class _Damaged(Exception):
-    """A shard that was cut short or altered."""
-
-
-class _Place(NamedTuple):
-    path: Path
-    row: int
-    complete: bool  # whether the probabilities are there as well, if only as a width of 0
-
-
-class _Cache:
-    """Shards of one extractor in a folder: ``keys`` [n, 32], ``features``, ``probabilities``.
-
-    Every shard says whose it is; files that say otherwise, or nothing, are left alone. Damaged
-    shards are removed as soon as a new one could be written.
-    """
-
-    def __init__(self, folder: Path, identity: str) -> None:
-        self.folder = folder / hashlib.sha256(identity.encode()).hexdigest()[:32]
-        self.identity = identity
-        self.warnings: list[str] = []
-        self._waiting: list[tuple[Sequence[bytes], Tensor, Tensor | None]] = []
-        self._rows = self._bytes = 0
-        self._since = time.monotonic()
-        self._damaged: list[Path] = []
-        self._usable = True
-
-    def find(
-        self, wanted: dict[bytes, int], with_probabilities: bool
-    ) -> Iterator[tuple[list[bytes], Tensor, Tensor | None]]:
-        """Keys of ``wanted`` that are there, with their rows; a shard's together."""
-        places: dict[bytes, _Place] = {}
-        try:
-            shards = sorted(self.folder.glob("*.npz"))
-        except OSError:
-            return
-        for path in shards:
-            try:
-                keys, complete = self._index(path)
-            except _Damaged:
-                # Others' files of whatever content are none of our business.
-                if re.fullmatch(r"[0-9a-f]{32}\.npz", path.name):
-                    self._damaged.append(path)
-                continue
-            for row, key in enumerate(keys):
-                if key not in wanted:
-                    continue
-                old = places.get(key)
-                if old is None or (with_probabilities and complete and not old.complete):
-                    places[key] = _Place(path, row, complete)
-        by_shard: dict[Path, list[bytes]] = {}
-        for key, place in places.items():
-            by_shard.setdefault(place.path, []).append(key)
-        for path, keys in by_shard.items():
-            rows = [places[key].row for key in keys]
-            whole = with_probabilities and places[keys[0]].complete
-            try:
-                features = self._values(path, "features", rows)
-                probabilities = self._values(path, "probabilities", rows) if whole else None
-            except _Damaged:
-                self._damaged.append(path)
-                continue
-            yield keys, features, probabilities
-
-    def add(self, keys: Sequence[bytes], features: Tensor, probabilities: Tensor | None) -> None:
-        """Rows to write, now or together with the next ones."""
-        if not self._usable:
-            return
-        limit = max(1, min(_SHARD_ROWS, _SHARD_BYTES // max(1, 4 * features.shape[1])))
-        for start in range(0, len(keys), limit):
-            part = slice(start, start + limit)
-            if self._rows + len(keys[part]) > limit:
-                self.flush()
-            some = None if probabilities is None else probabilities[part]
-            self._waiting.append((keys[part], features[part], some))
-            self._rows += len(keys[part])
-        if self._rows >= limit or time.monotonic() - self._since > _SHARD_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what waits as a shard."""
-        waiting, self._waiting, self._rows = self._waiting, [], 0
-        self._since = time.monotonic()
-        if not (waiting and self._usable):
-            return
-        keys = b"".join(key for part, _, _ in waiting for key in part)
-        arrays: dict[str, Any] = {
-            "version": _SHARD_VERSION,
-            "identity": self.identity,
-            "keys": np.frombuffer(keys, np.uint8).reshape(-1, 32),
-            "features": torch.cat([features for _, features, _ in waiting]).numpy(),
-        }
-        probabilities = [p for _, _, p in waiting if p is not None]
-        if probabilities:
-            arrays["probabilities"] = torch.cat(probabilities).numpy()
-        content = io.BytesIO()
-        np.savez(content, **arrays)
-        # A name of its own for each: two processes never write the same file.
-        name = uuid.uuid4().hex
-        unfinished = self.folder / f"{name}.part"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            unfinished.write_bytes(content.getbuffer())
-            unfinished.replace(self.folder / f"{name}.npz")
-            self._tidy()
-        except OSError as error:
-            self._usable = False
-            self.warnings.append(
-                f"features could not be kept in {self.folder} ({error.strerror or error}): they "
-                "will be computed again the next time"
-            )
-            _remove(unfinished)
-        except BaseException:
-            _remove(unfinished)
-            raise
-
-    def _tidy(self) -> None:
-        """Remove damaged shards, and what processes that died have left half-written."""
-        while self._damaged:
-            _remove(self._damaged.pop())
-        for path in self.folder.glob("*.part"):
-            try:
-                if time.time() - path.stat().st_mtime > _ABANDONED:
-                    _remove(path)
-            except OSError:
-                continue  # another process was quicker
-
-    def _index(self, path: Path) -> tuple[list[bytes], bool]:
-        """A shard's keys, and whether it has probabilities; no keys where it is not ours."""
-        names, arrays = _read(path, ("version", "identity", "keys"))
-        if len(arrays) < 3 or str(arrays["identity"]) != self.identity:
-            return [], False
-        if arrays["version"] != _SHARD_VERSION:
-            return [], False
-        keys = arrays["keys"]
-        if keys.dtype != np.uint8 or keys.ndim != 2 or keys.shape[1] != 32:
-            raise _Damaged
-        content = keys.tobytes()
-        return [content[i : i + 32] for i in range(0, len(content), 32)], "probabilities" in names
-
-    def _values(self, path: Path, name: str, rows: Sequence[int]) -> Tensor:
-        values = _read(path, (name,))[1].get(name)
-        if values is None or values.dtype != np.float32 or values.ndim != 2:
-            raise _Damaged
-        if len(values) <= max(rows):
-            raise _Damaged
-        return torch.from_numpy(values[rows])
-
-
-def _read(
-    path: Path, names: Sequence[str]
-) -> tuple[Sequence[str], dict[str, npt.NDArray[np.generic]]]:
-    """All names in an ``.npz``, and those arrays asked for that it has; nothing if it is gone."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return file.files, {name: file[name] for name in names if name in file.files}
-    except OSError:  # removed by another process, or not ours to read
-        return (), {}
-    except (
-        *(EOFError, ValueError, LookupError, TypeError, RuntimeError, AttributeError),
-        *(zipfile.BadZipFile, zlib.error, NotImplementedError),
-    ) as error:
-        raise _Damaged from error
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return  # nothing depends on it
-
-
-# Progress
-
-
-@contextmanager
-def _bar(
-    progress: bool | Callable[[int, int], object], name: str, total: int, done: int
-) -> Iterator[Callable[[int], None]]:
-    """A function that is told how many images more are done."""
-    if not callable(progress):
-        with _tqdm(progress, name, total, done, delay=0) as update:
-            yield update
-        return
-    finished = done
-    progress(finished, total)
-
-    def advance(more: int) -> None:
-        nonlocal finished
-        finished += more
-        progress(finished, total)
-
-    yield advance
-
-
-@contextmanager
-def _tqdm(
-    show: bool, name: str, total: int, done: int, delay: float
-) -> Iterator[Callable[[int], None]]:
-    if not show:
-        yield lambda more: None
-        return
-    from tqdm import tqdm
-
-    # What came from the cache counts as done, and not in the rate.
-    with tqdm(
-        total=total, initial=done, desc=name, unit="image", file=sys.stderr, delay=delay
-    ) as bar:
-
-        def update(more: int) -> None:
-            bar.update(more)
-
-        yield update
+    if not (dist.is_available() and dist.is_initialized()):
+        return 0, 1
+    return dist.get_rank(), dist.get_world_size()

@@ -7,7 +7,7 @@ and of the four neighbour scores, so :func:`evaluate` makes its tiles once and s
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from html import escape
 from typing import Any
@@ -34,6 +34,9 @@ from gqlib.metrics.memorisation import MemorisationResult, authenticity, copying
 from gqlib.metrics.neighbours import NeighbourScores, NeighbourVisitor, check_k, with_intervals
 from gqlib.metrics.result import Result, Results, check_level, plain, strict
 from gqlib.metrics.vendi import vendi_score
+
+#: What :func:`evaluate` does, in its order; intervals and infinity only with a confidence level.
+STAGES = ("memorisation", "Fréchet distance", "pairs", "intervals", "diversity", "infinity")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +106,7 @@ def evaluate(
     k: int = 5,
     confidence: float | None = None,
     seed: int = 0,
+    progress: Callable[[str], object] = lambda stage: None,
 ) -> Evaluation:
     """Every metric of this package that the given inputs allow.
 
@@ -118,6 +122,7 @@ def evaluate(
         confidence: Level of an interval for every metric; it also adds the Fréchet distance at
             infinitely many fakes. Both take longer than all the rest.
         seed: Seeds what is random: subsets, and halves for intervals.
+        progress: Called with the name of each of the :data:`STAGES` as it begins.
 
     Raises:
         ValueError: Any input that one of the metrics refuses, before any long work where possible.
@@ -138,23 +143,26 @@ def evaluate(
         )
     x, y = _input.features(real, "real"), _input.features(fake, "fake")
     same_width(x.shape[1], y.shape[1])
+    progress("memorisation")
     others = _memorisation(train, holdout, y, confidence, seed, notes)
     others |= _labels_and_classes(real_labels, fake_labels, probabilities, y, confidence, notes)
+    progress("Fréchet distance")
     distance, expected = _frechet(x, y, confidence)
-    kernel, scores = _over_pairs(x, y, k, confidence, seed, notes)
+    progress("pairs")
+    kernel, scores = _over_pairs(x, y, k, confidence)
+    if scores is None:
+        notes.append(f"no neighbour scores: k={k} neighbours need more than {k} samples a side")
+    elif confidence is not None and min(len(x), len(y)) // 2 > k:
+        progress("intervals")
+        scores = with_intervals(scores, x, y, confidence, seed)
+    progress("diversity")
     faithful = {"frechet_distance": expected, "kernel_distance": 0.0}
     if scores is not None:
         faithful |= scores.null
-    vendi: dict[str, Any] = {}
-    if bool((x != 0).any(1).all()) and bool((y != 0).any(1).all()):
-        vendi = {
-            "vendi_score": vendi_score(y, confidence=confidence),
-            "real_vendi_score": vendi_score(x, confidence=confidence),
-        }
-    else:
-        notes.append("no Vendi score: some features are all zeros, and a cosine needs a direction")
+    vendi = _diversity(x, y, confidence, notes)
     infinity = None
     if confidence is not None and len(y) >= 20:
+        progress("infinity")
         infinity = frechet_distance_infinity(x, y, seed=seed)
     elif confidence is None:
         notes.append("no intervals and no distance at infinity: give confidence=0.95 for them")
@@ -176,6 +184,18 @@ def evaluate(
     )
 
 
+def _diversity(
+    x: torch.Tensor, y: torch.Tensor, confidence: float | None, notes: list[str]
+) -> dict[str, Any]:
+    if not (bool((x != 0).any(1).all()) and bool((y != 0).any(1).all())):
+        notes.append("no Vendi score: some features are all zeros, and a cosine needs a direction")
+        return {}
+    return {
+        "vendi_score": vendi_score(y, confidence=confidence),
+        "real_vendi_score": vendi_score(x, confidence=confidence),
+    }
+
+
 def _frechet(x: torch.Tensor, y: torch.Tensor, confidence: float | None) -> tuple[Result, float]:
     """The distance, and what is to be expected between equal laws."""
     one = fit(x, "real")
@@ -194,20 +214,15 @@ def _over_pairs(
     y: torch.Tensor,
     k: int,
     confidence: float | None,
-    seed: int,
-    notes: list[str],
 ) -> tuple[KernelResult, NeighbourScores | None]:
+    """Both from one pass; no scores where a side has too few samples for them."""
     a, b = around_real(x, y)
     kernel = KernelVisitor(a, b, squares=confidence is not None)
     if k < min(len(x), len(y)):
         neighbours = NeighbourVisitor(a, b, k)
         visit(a, b, kernel, neighbours)
-        scores = neighbours.result()
-        if confidence is not None and min(len(x), len(y)) // 2 > k:
-            scores = with_intervals(scores, x, y, confidence, seed)
-        return kernel.result(confidence), scores
+        return kernel.result(confidence), neighbours.result()
     visit(a, b, kernel)
-    notes.append(f"no neighbour scores: k={k} neighbours need more than {k} samples a side")
     return kernel.result(confidence), None
 
 

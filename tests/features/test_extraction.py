@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 
 from gqlib.data.sources import ImageArray, Images, open_source
-from gqlib.features import extraction
-from gqlib.features.extraction import Extracted, default_cache, extract, gather
+from gqlib.features import cache as shelf
+from gqlib.features.extraction import Extracted, default_cache, extract, gather, together
 
 RANDOM = np.random.default_rng(0)
 PICTURES = RANDOM.integers(0, 256, (23, 3, 6, 5), dtype=np.uint8)
@@ -81,7 +81,7 @@ def cache(tmp_path):
 
 @pytest.fixture
 def small_shards(monkeypatch):
-    monkeypatch.setattr(extraction, "_SHARD_ROWS", 4)
+    monkeypatch.setattr(shelf, "_SHARD_ROWS", 4)
 
 
 # The result
@@ -293,13 +293,13 @@ def test_shards_are_small(images, cache):
 
 
 def test_shards_of_wide_rows_have_few(images, cache, monkeypatch):
-    monkeypatch.setattr(extraction, "_SHARD_BYTES", 6 * 4 * 2)
+    monkeypatch.setattr(shelf, "_SHARD_BYTES", 6 * 4 * 2)
     extract(images, Fake(), cache=cache)
     assert len(shards(cache)) == 12
 
 
 def test_a_slow_network_loses_seconds_and_not_rows(images, cache, monkeypatch):
-    monkeypatch.setattr(extraction, "_SHARD_SECONDS", 0.0)
+    monkeypatch.setattr(shelf, "_SHARD_SECONDS", 0.0)
     extract(images, Fake(), cache=cache, batch_size=10)
     assert len(shards(cache)) == 3
 
@@ -457,7 +457,7 @@ def test_a_damaged_image_loses_nothing_before_it(tmp_path, cache):
 SCRIPT = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
-from test_extraction import Fake, PICTURES, ImageArray, extract, extraction
+from test_extraction import Fake, PICTURES, ImageArray, extract, shelf
 
 class Slow(Fake):
     def both(self, batch):
@@ -466,7 +466,7 @@ class Slow(Fake):
         print(self.images, flush=True)
         return result
 
-extraction._SHARD_ROWS = 4
+shelf._SHARD_ROWS = 4
 extract(ImageArray(PICTURES), Slow(), cache=sys.argv[2], batch_size=2)
 print("done", flush=True)
 """
@@ -507,7 +507,7 @@ def test_several_processes_share_a_cache(images, cache):
 
 
 def test_several_threads_share_a_cache(cache, monkeypatch):
-    monkeypatch.setattr(extraction, "_SHARD_ROWS", 2)
+    monkeypatch.setattr(shelf, "_SHARD_ROWS", 2)
     got = [None] * 4
 
     def work(i):
@@ -579,8 +579,28 @@ def _process(rank, world, store, folder, counts):
         ):
             with pytest.raises(ValueError, match=message):
                 gather(Extracted(torch.zeros(shapes[rank])), 5)
+        assert together(lambda: rank) == rank
+        for failing, error, message in (
+            ({1}, FileNotFoundError("b.png has vanished"), "^b.png has vanished$"),
+            ({0, 1}, ValueError(f"b{rank}.png is damaged"), "^b0.png is damaged$"),
+            ({1}, KeyError("weights"), "^process 1 failed with KeyError: 'weights'$"),
+        ):
+            with pytest.raises(ValueError, match=message) as caught:
+                together(lambda failing=failing, error=error: _fail(rank in failing, error))
+            assert caught.value.__cause__ is (error if rank in failing else None)
     finally:
         dist.destroy_process_group()
+
+
+def _fail(wanted, error):
+    if wanted:
+        raise error
+
+
+def test_work_alone_fails_in_its_own_way():
+    assert together(lambda: 3) == 3
+    with pytest.raises(KeyError, match="weights"):
+        together(lambda: _fail(True, KeyError("weights")))
 
 
 def test_two_processes_gather_the_whole_in_order(tmp_path):

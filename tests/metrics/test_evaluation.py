@@ -29,7 +29,12 @@ def normal(n, d, seed=0, dtype=torch.float64):
     return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
-REAL, FAKE, TRAIN, HOLDOUT = normal(120, 4, 1), normal(90, 4, 2) * 1.2, normal(80, 4, 3), normal(60, 4, 4)
+REAL, FAKE, TRAIN, HOLDOUT = (
+    normal(120, 4, 1),
+    normal(90, 4, 2) * 1.2,
+    normal(80, 4, 3),
+    normal(60, 4, 4),
+)
 REAL_LABELS = torch.arange(120) % 3
 FAKE_LABELS = torch.arange(90) % 4
 PROBABILITIES = normal(90, 4, 5).softmax(1)

@@ -22,7 +22,10 @@ def by_definition(p, splits):
     for i in range(splits):
         part = p[i * n // splits : (i + 1) * n // splits]
         mean = part.mean(0)
-        kl = [math.fsum(a * math.log(a / b) for a, b in zip(r, mean, strict=True) if a > 0) for r in part]
+        kl = [
+            math.fsum(a * math.log(a / b) for a, b in zip(r, mean, strict=True) if a > 0)
+            for r in part
+        ]
         scores.append(math.exp(math.fsum(kl) / len(kl)))
     return np.mean(scores), np.std(scores)
 
@@ -61,7 +64,9 @@ def test_against_the_definition(n, splits):
     p = draws(n, 6)
     p[1] = torch.eye(6)[2]  # exact zeros
     result = inception_score(p, splits=splits)
-    assert (float(result), result.std) == pytest.approx(by_definition(p, splits), rel=1e-12, abs=1e-14)
+    assert (float(result), result.std) == pytest.approx(
+        by_definition(p, splits), rel=1e-12, abs=1e-14
+    )
     assert (result.splits, result.n_fake, result.n_real) == (splits, n, 0)
 
 
@@ -78,7 +83,9 @@ def test_order_within_a_split_does_not_matter_and_between_does():
     want = float(inception_score(p, splits=2))
     swapped = torch.cat([p[:20].flip(0), p[20:]])
     assert float(inception_score(swapped, splits=2)) == pytest.approx(want, rel=1e-13)
-    assert float(inception_score(p[torch.arange(40) * 7 % 40], splits=2)) != pytest.approx(want, rel=1e-6)
+    assert float(inception_score(p[torch.arange(40) * 7 % 40], splits=2)) != pytest.approx(
+        want, rel=1e-6
+    )
 
 
 def test_logits_are_taken_through_softmax():
@@ -93,7 +100,15 @@ def test_logits_are_taken_through_softmax():
 def test_every_kind_of_array():
     p = torch.eye(4).repeat(12, 1) * 0.5 + 0.125
     want = float(inception_score(p.double()))
-    for q in (p, p.half(), p.bfloat16(), p.numpy(), p.tolist(), p.T.contiguous().T, p.numpy().astype(">f4")):
+    for q in (
+        p,
+        p.half(),
+        p.bfloat16(),
+        p.numpy(),
+        p.tolist(),
+        p.T.contiguous().T,
+        p.numpy().astype(">f4"),
+    ):
         assert float(inception_score(q)) == want
     onehot = torch.eye(4, dtype=torch.bool).repeat(12, 1)
     assert float(inception_score(onehot, splits=12)) == pytest.approx(4)

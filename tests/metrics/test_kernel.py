@@ -129,7 +129,9 @@ def jackknife_and_quadratic(x, y):
     n, m = len(x), len(y)
     a = np.array([plain(without(x, i), y) for i in range(n)])
     b = np.array([plain(x, without(y, i)) for i in range(m)])
-    jackknife = (n - 1) / n * ((a - a.mean()) ** 2).sum() + (m - 1) / m * ((b - b.mean()) ** 2).sum()
+    jackknife = (n - 1) / n * ((a - a.mean()) ** 2).sum() + (m - 1) / m * (
+        (b - b.mean()) ** 2
+    ).sum()
     # The kernel as the distance sees it: less its values at the mean of the real samples.
     c, d = x.mean(0), x.shape[1]
 

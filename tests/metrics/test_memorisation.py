@@ -22,7 +22,9 @@ def integers(low, high, n, d, seed=0):
 
 
 def by_differences(x, y):
-    return (torch.as_tensor(x).double()[:, None] - torch.as_tensor(y).double()[None]).square().sum(-1)
+    return (
+        (torch.as_tensor(x).double()[:, None] - torch.as_tensor(y).double()[None]).square().sum(-1)
+    )
 
 
 def heaps(n, d, seed):
@@ -78,7 +80,9 @@ def test_against_brute_force(monkeypatch, precision, case, tile):
         squares = by_differences(given, train)
         distance, index = nearest(given, train)
         torch.testing.assert_close(distance, squares.amin(1).sqrt(), rtol=1e-14, atol=0)
-        torch.testing.assert_close(squares.gather(1, index[:, None])[:, 0], squares.amin(1), rtol=1e-14, atol=0)
+        torch.testing.assert_close(
+            squares.gather(1, index[:, None])[:, 0], squares.amin(1), rtol=1e-14, atol=0
+        )
 
     def share(given):
         # Of equally near training samples any may be taken: the shares that come of it.
@@ -94,7 +98,9 @@ def test_against_brute_force(monkeypatch, precision, case, tile):
         assert low <= value <= high
 
     distances = [by_differences(given, train).amin(1) for given in (fake, holdout)]
-    u = (distances[0][:, None] > distances[1]).double() + (distances[0][:, None] == distances[1]) / 2
+    u = (distances[0][:, None] > distances[1]).double() + (
+        distances[0][:, None] == distances[1]
+    ) / 2
     n, m = u.shape
     want = (float(u.sum()) - n * m / 2) / math.sqrt(n * m * (n + m + 1) / 12)
     assert float(copying_test(train, holdout, fake)) == pytest.approx(want, rel=1e-12, abs=1e-12)
@@ -127,7 +133,7 @@ def test_by_hand():
 
 def test_equal_sets_are_ties():
     x = normal(30, 4, 2)
-    assert float(copying_test(TRAIN, x, x.flip(0))) == 0
+    assert float(copying_test(TRAIN, x, x.flip(0))) == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize(("n", "m"), [(7, 9), (40, 25)])

@@ -75,9 +75,14 @@ HARD = {
     "huge": (normal(40, 4, 1) * 1e12, normal(33, 4, 2) * 1e12),
     "beyond single precision": (normal(40, 4, 1) * 1e25, normal(33, 4, 2) * 1e25),
     "below single precision": (normal(40, 4, 1) * 1e-25, normal(33, 4, 2) * 1e-25),
-    "scales": (normal(40, 6, 1) * torch.logspace(-6, 6, 6), normal(33, 6, 2) * torch.logspace(-6, 6, 6)),
-    "constant features": (torch.cat([normal(40, 2, 1), torch.ones(40, 3)], 1),
-                          torch.cat([normal(33, 2, 2), torch.ones(33, 3)], 1)),
+    "scales": (
+        normal(40, 6, 1) * torch.logspace(-6, 6, 6),
+        normal(33, 6, 2) * torch.logspace(-6, 6, 6),
+    ),
+    "constant features": (
+        torch.cat([normal(40, 2, 1), torch.ones(40, 3)], 1),
+        torch.cat([normal(33, 2, 2), torch.ones(33, 3)], 1),
+    ),
     "smallest": (normal(2, 3, 1), normal(2, 3, 2)),
 }
 
@@ -119,7 +124,8 @@ def test_single_precision_is_really_forced(precision):
 
 
 def test_balls_are_closed_and_a_point_is_no_neighbour_of_itself():
-    # Reals at 0, 1, 3, k = 1: balls [−1, 1], [0, 2], [1, 5]. Fakes at −1, 6: balls [−8, 6], [−1, 13].
+    # Reals at 0, 1, 3 with k = 1: balls [−1, 1], [0, 2], [1, 5].
+    # Fakes at −1 and 6: balls [−8, 6] and [−1, 13].
     got = neighbour_scores([[0.0], [1], [3]], [[-1.0], [6]], k=1)
     assert (got.precision, got.density) == (1 / 2, 1 / 2)
     assert got.coverage == 1 / 3
@@ -192,7 +198,9 @@ def test_every_kind_of_array(precision):
         for t in (torch.float32, torch.float16, torch.bfloat16, torch.uint8, torch.int16)
     ]
     numbers = x.numpy(), y.numpy()
-    kinds += [tuple(z.astype(t) for z in numbers) for t in ("f8", "f4", "f2", "u1", ">f4", ">i2", "u4")]
+    kinds += [
+        tuple(z.astype(t) for z in numbers) for t in ("f8", "f4", "f2", "u1", ">f4", ">i2", "u4")
+    ]
     kinds += [
         (x.tolist(), y.tolist()),
         (numbers[0][::-1][::-1], np.asfortranarray(numbers[1])),

@@ -74,7 +74,9 @@ def test_the_centre_keeps_all_digits_far_out(monkeypatch, offset):
     centre = module.centre_of((x + offset).double())
     assert torch.equal(centre - offset, x.double().mean(0))
     points = module.points((x + offset).double(), centre, torch.float64)
-    torch.testing.assert_close(points.squares, (x - x.double().mean(0)).square().sum(1), rtol=1e-13, atol=0)
+    torch.testing.assert_close(
+        points.squares, (x - x.double().mean(0)).square().sum(1), rtol=1e-13, atol=0
+    )
 
 
 def test_single_precision_only_where_it_pays_and_is_safe():

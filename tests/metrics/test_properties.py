@@ -62,7 +62,9 @@ def numbers(x, y):
 
 def kernel_size(x, y):
     """An upper bound of the kernel's values."""
-    return (max(float(x.square().sum(1).max()), float(y.square().sum(1).max())) / x.shape[1] + 1) ** 3
+    return (
+        max(float(x.square().sum(1).max()), float(y.square().sum(1).max())) / x.shape[1] + 1
+    ) ** 3
 
 
 @few
@@ -152,7 +154,7 @@ def test_scales_of_the_kernel(case):
     # Of the cubic kernel a scale changes the proportions; of its linear cousin only the size.
     x, y, _ = case
     linear = [float(kernel_distance(s * x, s * y, kernel=lambda a, b: a @ b.T)) for s in (1, 4)]
-    bound = 1e-12 * float((x.square().sum() + y.square().sum()))
+    bound = 1e-12 * float(x.square().sum() + y.square().sum())
     assert linear[1] == pytest.approx(16 * linear[0], rel=1e-9, abs=16 * bound)
 
 
@@ -160,7 +162,10 @@ def test_the_cubic_kernel_feels_scale_and_origin():
     g = torch.Generator().manual_seed(0)
     x, y = torch.randn(2, 30, 4, generator=g, dtype=torch.float64)
     one = float(kernel_distance(x, y + 1))
-    for factor, other in ((4, kernel_distance(2 * x, 2 * y + 2)), (1, kernel_distance(x + 1, y + 2))):
+    for factor, other in (
+        (4, kernel_distance(2 * x, 2 * y + 2)),
+        (1, kernel_distance(x + 1, y + 2)),
+    ):
         assert abs(float(other) / (factor * one) - 1) > 0.1
 
 
@@ -201,7 +206,7 @@ def test_ranges_and_triangle(case):
 @few
 @given(sets(), st.data(), st.sampled_from([0.0, 1e6]))
 def test_statistics_merge_in_any_order_and_split(case, data, offset):
-    x, y, g = case
+    x, y, _ = case
     rows = torch.cat([x, y]) + offset
     cuts = sorted(data.draw(st.lists(st.integers(0, len(rows)), max_size=5)))
     parts = rows.tensor_split(cuts)

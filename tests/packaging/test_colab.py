@@ -33,8 +33,10 @@ from tests.packaging.tree import (
 pytestmark = pytest.mark.slow
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+#: What a package is imported as, where that is another name.
+MODULES = {"pillow": "PIL"}
 #: Colab's own, which stay as they are.
-KEPT = sorted(requirement.name for requirement in requirements())
+KEPT = sorted(MODULES.get(requirement.name, requirement.name) for requirement in requirements())
 #: Where each of them is imported from, and the version and place of everything installed.
 STATE = f"""
 import importlib.metadata, importlib.util, json

@@ -1,0 +1,73 @@
+"""Pieces of the page's markup: badges, tables and text with the signs of print."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from gqlib.report._numbers import (
+    Line,
+    interval_name,
+    interval_text,
+    number,
+    optional,
+    shown,
+    signs,
+)
+from gqlib.report._words import STATE
+from gqlib.verdicts import Verdict
+
+#: Class of a verdict in the style sheet.
+CLASS = {True: "found", False: "clear", None: "untested"}
+_SYMBOL = {True: "▲", False: "○", None: "–"}
+_MARK = '<span class="found" role="img" aria-label="further off than chance allows">▲</span> '
+
+
+def badge(verdict: Verdict) -> str:
+    """A verdict's sign and state."""
+    return f'<span aria-hidden="true">{_SYMBOL[verdict.found]}</span> {STATE[verdict.found]}'
+
+
+def name_text(text: str) -> str:
+    """A name from outside, on one line and harmless."""
+    return escape(shown(text))
+
+
+def _dash(text: str) -> str:
+    return "–" if text in ("-", "−") else text
+
+
+def printed(text: str) -> str:
+    """Running text whose numbers get the signs of print, and keep their per cent signs."""
+    text = re.sub(r"(?<![\w.])-?\d[\d.,]*e-?\d+|(?<![\w.])-\d", lambda m: signs(m[0]), text)
+    return re.sub(r"(\d) %", "\\1\u00a0%", text).replace("C_T", "C<sub>T</sub>")
+
+
+def table(lines: Sequence[Line], caption: str, alarming: Iterable[str] = ()) -> str:
+    """Values with their intervals and faithful values; nothing for no lines.
+
+    Args:
+        lines: One a row.
+        caption: What they have in common.
+        alarming: Verdicts' names of the evidence that is to be marked.
+    """
+    if not lines:
+        return ""
+    names = {"C_T": "copying_test", "representation gap": "representation_gap"}
+    marked = {names.get(name, name) for name in alarming}
+    head = "".join(
+        f'<th scope="col">{title}</th>'
+        for title in ("Measure", "Value", interval_name(lines).capitalize(), "Faithful model")
+    )
+    body = "".join(
+        f'<tr><th scope="row">{line.label}</th>'
+        f"<td>{_MARK if line.key in marked else ''}<b>{signs(number(line.value))}</b></td>"
+        f"<td>{_dash(printed(interval_text(line.interval)))}</td>"
+        f"<td>{_dash(signs(optional(line.faithful)))}</td></tr>"
+        for line in lines
+    )
+    return (
+        f'<div class="gq-wide"><table><caption>{caption}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
