@@ -660,6 +660,8 @@ def introduce(peers: Sequence[Peer]) -> tuple[dict[str, Any], dict[str, str], se
     machine, found = hardware(), versions()
     print(f"{machine['cpu']}, {machine['cores']} cores, {THREADS} threads")
     print(", ".join(f"{name} {version}" for name, version in found.items()))
+    if (machine["load_before"] or 0) > 0.5:
+        print(f"the machine is busy (load {machine['load_before']:.1f}): times may be too long")
     needed = {module for peer in peers for module in peer.needs}
     missing = {module for module in needed if importlib.util.find_spec(module) is None}
     for module in sorted(missing):

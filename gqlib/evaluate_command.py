@@ -190,6 +190,6 @@ def _write(report: Report, given: argparse.Namespace) -> None:
     width = min(shutil.get_terminal_size((100, 24)).columns, 120)
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     print(report.text(width=width, colour=colour), flush=True)
-    for what, path in (("report", given.html), ("results", given.json)):
+    for path in (given.html, given.json, given.save_statistics):
         if path is not None:
-            print(f"The {what} stand in {path}.", file=sys.stderr)
+            print(f"Wrote {path}", file=sys.stderr)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gqlib import metrics
-from gqlib.metrics import divergences, frechet
+from gqlib.metrics import divergences, extrapolation, frechet
 from gqlib.models import vae
 from gqlib.models.vae import active_units, iwae_bound, reconstruction_error, vae_loss
 
@@ -100,7 +100,7 @@ def frechet_1d(mean1: float, std1: float, mean2: float, std2: float) -> float:
 
 
 def distance_at_infinity(sizes: Tensor, values: Tensor) -> float:
-    return frechet.line_in_inverse(sizes.tolist(), values.tolist())[0]
+    return extrapolation.line_in_inverse(sizes.tolist(), values.tolist())[0]
 
 
 def polynomial_mmd2(x: Tensor, y: Tensor) -> float:

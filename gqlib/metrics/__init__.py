@@ -8,14 +8,9 @@ from gqlib.metrics.bias import GapResult, representation_gap
 from gqlib.metrics.divergences import gaussian_kl, js_divergence, kl_divergence
 from gqlib.metrics.errors import mae, mse, psnr, ssim
 from gqlib.metrics.evaluation import Evaluation, evaluate
-from gqlib.metrics.frechet import (
-    ExtrapolatedResult,
-    GaussianStatistics,
-    frechet_distance,
-    frechet_distance_infinity,
-    frechet_from_moments,
-    sqrtm_psd,
-)
+from gqlib.metrics.extrapolation import ExtrapolatedResult, frechet_distance_infinity
+from gqlib.metrics.frechet import frechet_distance, frechet_from_moments, sqrtm_psd
+from gqlib.metrics.gaussian import GaussianStatistics
 from gqlib.metrics.inception_score import InceptionScoreResult, inception_score
 from gqlib.metrics.kernel import KernelResult, kernel_distance
 from gqlib.metrics.memorisation import MemorisationResult, authenticity, copying_test

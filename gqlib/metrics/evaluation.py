@@ -15,19 +15,13 @@ from typing import Any
 import torch
 
 from gqlib.metrics import _input
+from gqlib.metrics._frechet_law import expected_frechet
 from gqlib.metrics._input import Array, same_width
 from gqlib.metrics._pairs import around_real, visit
 from gqlib.metrics.bias import GapResult, representation_gap
-from gqlib.metrics.frechet import (
-    ExtrapolatedResult,
-    GaussianStatistics,
-    distance_of_fits,
-    expected_frechet,
-    fit,
-    frechet_distance,
-    frechet_distance_infinity,
-    with_interval,
-)
+from gqlib.metrics.extrapolation import ExtrapolatedResult, frechet_distance_infinity
+from gqlib.metrics.frechet import distance_of_fits, fit, frechet_distance, with_interval
+from gqlib.metrics.gaussian import GaussianStatistics
 from gqlib.metrics.inception_score import InceptionScoreResult, inception_score
 from gqlib.metrics.kernel import KernelResult, KernelVisitor
 from gqlib.metrics.memorisation import MemorisationResult, authenticity, copying_test
@@ -163,7 +157,7 @@ def evaluate(
     infinity = None
     if confidence is not None and len(y) >= 20:
         progress("infinity")
-        infinity = frechet_distance_infinity(x, y, seed=seed)
+        infinity = frechet_distance_infinity(x, y, seed=seed, confidence=confidence)
     elif confidence is None:
         notes.append("no intervals and no distance at infinity: give confidence=0.95 for them")
     for name in ("authenticity", "copying_test", "representation_gap"):

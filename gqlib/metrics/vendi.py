@@ -18,7 +18,7 @@ import math
 import torch
 
 from gqlib.metrics._input import Array, features, wide
-from gqlib.metrics.frechet import gram
+from gqlib.metrics.gaussian import gram
 from gqlib.metrics.result import Interval, Result, normal_interval
 
 

@@ -40,11 +40,13 @@ class Case:
         measure: Maps a generator and a level to (value, interval), or to (value, interval, truth)
             where the truth is known.
         runs: How many.
+        most: Largest share that is right; 1 where an interval may be too wide.
     """
 
     name: str
     measure: Callable[..., tuple]
     runs: int = 250
+    most: float = 0.99
 
 
 def of(result):
@@ -86,7 +88,7 @@ def heavy_tailed(metric, n, m, d):
     def measure(g, level):
         return of(metric(t5(n, g), t5(m, g), confidence=level))
 
-    return Case(f"{metric.__name__} {n}+{m}x{d} heavy tails", measure)
+    return Case(f"{metric.__name__} {n}+{m}x{d} heavy tails", measure, most=1.0)
 
 
 def inception(n, classes, splits, scale):
@@ -181,7 +183,7 @@ def covered(runs):
 def test_coverage(case):
     generator = torch.Generator().manual_seed(1)
     runs = [case.measure(generator, 0.95) for _ in range(case.runs)]
-    assert 0.90 <= covered(runs) <= 0.99
+    assert 0.90 <= covered(runs) <= case.most
 
 
 @pytest.mark.parametrize("law", ["shifted", "far"])
