@@ -39,6 +39,21 @@ def test_example_prints_what_it_says(tmp_path: Path) -> None:
     assert run(sys.executable, "-c", match[1], cwd=tmp_path) == match[2]
 
 
+@pytest.mark.slow
+def test_evaluate_finds_what_the_picture_shows(tmp_path: Path) -> None:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    cache = str(tmp_path / "cache")
+    printed = run("sh", "-ec", shell("python -c"), cwd=tmp_path, PATH=path, GQLIB_CACHE=cache)
+    for line in (
+        "[!] Mode collapse: found",
+        "[ ] Noise and artifacts: not found",
+        "[-] Memorisation: not tested",
+        "[!] Bias: found",
+    ):
+        assert line in printed
+    assert (tmp_path / "report.html").stat().st_size > 100_000
+
+
 def test_every_lesson_has_its_badge() -> None:
     owner = REPOSITORY.removeprefix("https://github.com/")
     linked = re.findall(r"colab\.research\.google\.com/github/(\S+?)\)", README)
