@@ -61,7 +61,8 @@ def _influence(
     """Each sample's influence on the distance, (N,)."""
     # (x − μ)ᵀT(x − μ) is the squared length of s^½ axesᵀ R⁻ᵀ (x − μ).
     r = side.root
-    if r.shape[0] == r.shape[1]:
+    pivots = r.diagonal().abs()
+    if r.shape[0] == r.shape[1] and bool(pivots.amin() > 1e-10 * pivots.amax()):
         inverse = torch.linalg.solve(r.T, torch.eye(len(r)).to(r))
     else:
         inverse = torch.linalg.pinv(r @ r.T, hermitian=True) @ r

@@ -107,8 +107,17 @@ def around_real(x: torch.Tensor, y: torch.Tensor) -> tuple[Points, Points]:
     centre = centre_of(x)
     x, y = x.to(centre.device), y.to(centre.device)
     most = max(len(x), len(y))
-    dtype = precision_for(most, most, x.shape[1], centre.device)
-    return points(x, centre, dtype), points(y, centre, dtype)
+    if precision_for(most, most, x.shape[1], centre.device) == torch.float32:
+        a, b = points(x, centre, torch.float32), points(y, centre, torch.float32)
+        if _fits_single(a.squares) and _fits_single(b.squares):
+            return a, b
+    return points(x, centre, torch.float64), points(y, centre, torch.float64)
+
+
+def _fits_single(squares: torch.Tensor) -> bool:
+    """Whether sums and products of such squares stay in single precision's range."""
+    spread = squares[squares > 0]
+    return not len(spread) or (float(spread.min()) > 1e-25 and float(spread.max()) < 1e25)
 
 
 def tiles(x: Points, y: Points | None = None) -> Iterator[Tile]:

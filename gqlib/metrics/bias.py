@@ -100,16 +100,24 @@ def representation_gap(
 def _labels(labels: Array | Sequence[Hashable], name: str) -> np.ndarray[Any, Any]:
     import torch
 
+    if isinstance(labels, list | tuple) and _mixed(labels):
+        # NumPy would turn the numbers into text without a word.
+        raise ValueError(f"{name} mix strings and numbers, expected one kind")
     array = np.asarray(labels.cpu() if isinstance(labels, torch.Tensor) else labels)
     if array.ndim != 1 or len(array) == 0:
         raise ValueError(f"{name} has shape {array.shape}, expected (N,), one group a sample")
-    if array.dtype.kind == "f" and bool((array == np.floor(array)).all()):
+    if array.dtype.kind == "f" and bool((np.isfinite(array) & (array == np.floor(array))).all()):
         array = array.astype(np.int64)
     if array.dtype.kind in "iub":
         return array.astype(np.int64)
     if array.dtype.kind in "US":
         return array.astype(np.str_)
     raise ValueError(f"{name} are {array.dtype}, expected integers or strings, one group a sample")
+
+
+def _mixed(labels: Sequence[Any]) -> bool:
+    """Whether some are strings and others numbers."""
+    return len({isinstance(x, str) for x in labels if x is not None}) == 2
 
 
 def _newcombe(a: int, n: int, b: int, m: int, level: float) -> Interval:

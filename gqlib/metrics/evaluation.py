@@ -139,7 +139,7 @@ def evaluate(
     same_width(x.shape[1], y.shape[1])
     progress("memorisation")
     others = _memorisation(train, holdout, y, confidence, seed, notes)
-    others |= _labels_and_classes(real_labels, fake_labels, probabilities, y, confidence, notes)
+    others |= _labels_and_classes(real_labels, fake_labels, probabilities, x, y, confidence, notes)
     progress("Fréchet distance")
     distance, expected = _frechet(x, y, confidence)
     progress("pairs")
@@ -153,7 +153,7 @@ def evaluate(
     faithful = {"frechet_distance": expected, "kernel_distance": 0.0}
     if scores is not None:
         faithful |= scores.null
-    vendi = _diversity(x, y, confidence, notes)
+    vendi = _diversity(x, y, confidence, seed, notes)
     infinity = None
     if confidence is not None and len(y) >= 20:
         progress("infinity")
@@ -179,14 +179,15 @@ def evaluate(
 
 
 def _diversity(
-    x: torch.Tensor, y: torch.Tensor, confidence: float | None, notes: list[str]
+    x: torch.Tensor, y: torch.Tensor, confidence: float | None, seed: int, notes: list[str]
 ) -> dict[str, Any]:
     if not (bool((x != 0).any(1).all()) and bool((y != 0).any(1).all())):
         notes.append("no Vendi score: some features are all zeros, and a cosine needs a direction")
         return {}
+    level = confidence if min(len(x), len(y)) >= 4 else None
     return {
-        "vendi_score": vendi_score(y, confidence=confidence),
-        "real_vendi_score": vendi_score(x, confidence=confidence),
+        "vendi_score": vendi_score(y, confidence=level, seed=seed),
+        "real_vendi_score": vendi_score(x, confidence=level, seed=seed),
     }
 
 
@@ -243,6 +244,7 @@ def _labels_and_classes(
     real_labels: Array | Sequence[Any] | None,
     fake_labels: Array | Sequence[Any] | None,
     probabilities: Array | None,
+    real: torch.Tensor,
     fake: torch.Tensor,
     confidence: float | None,
     notes: list[str],
@@ -251,6 +253,15 @@ def _labels_and_classes(
     if real_labels is None or fake_labels is None:
         notes.append("bias was not measured: give the groups of real samples and fakes")
     else:
+        for name, labels, samples in (
+            ("real_labels", real_labels, real),
+            ("fake_labels", fake_labels, fake),
+        ):
+            if len(labels) != len(samples):
+                raise ValueError(
+                    f"{name} has {len(labels)} labels for {len(samples)} samples, expected one a "
+                    "sample"
+                )
         found["representation_gap"] = representation_gap(real_labels, fake_labels, confidence)
     if probabilities is None:
         notes.append("no Inception Score: give a classifier's probabilities for the fakes")

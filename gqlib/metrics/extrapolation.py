@@ -19,7 +19,7 @@ from gqlib.metrics._frechet_law import standard_error
 from gqlib.metrics._input import Array, features, same_width
 from gqlib.metrics.frechet import few, fit, squared_distance
 from gqlib.metrics.gaussian import GaussianStatistics
-from gqlib.metrics.result import Interval, Result, check_level, normal_interval
+from gqlib.metrics.result import Result, check_level, normal_interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +90,7 @@ def frechet_distance_infinity(
         everyone = fit(t, "fake").to(whole.mean.device)
         error = standard_error(whole, everyone, features(real, "real"), t)
         error = math.hypot(error, _intercept_error(sizes, values))
-        low, high, level = normal_interval(intercept, error, confidence)
-        interval = Interval(max(low, 0.0), high, level)
+        interval = normal_interval(intercept, error, confidence)  # below 0 too, as the value
     warnings = few(whole.n, d, "real")
     if sizes[0] <= d:
         warnings.append(

@@ -22,7 +22,7 @@ import torch
 from gqlib.metrics._input import Array, features, same_width
 from gqlib.metrics._pairs import around_real, tiles
 from gqlib.metrics.neighbours import Nearest
-from gqlib.metrics.result import Result, check_level, normal_interval, wilson_interval
+from gqlib.metrics.result import Interval, Result, check_level, normal_interval, wilson_interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,8 @@ def copying_test(
         train: Features of the training set, (N, D).
         holdout: Features of samples of the same law that the model never saw, (m, D).
         fake: Features of the fakes, (n, D).
-        confidence: Level of an interval, by DeLong's variance of U (1988).
+        confidence: Level of an interval, by the variance of U of DeLong, DeLong and
+            Clarke-Pearson 1988.
         seed: Seeds the random halves of the null.
 
     Raises:
@@ -107,8 +108,7 @@ def copying_test(
     value = copying_z(fakes, held)
     interval = None
     if confidence is not None:
-        check_level(confidence)
-        interval = normal_interval(value, _z_error(fakes, held), confidence)
+        interval = _z_interval(fakes, held, confidence)
     null, null_std = None, None
     if len(held) >= 2:
         generator = torch.Generator().manual_seed(seed)
@@ -161,14 +161,25 @@ def _placements(values: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
     return (below + not_above).to(torch.float64) / (2 * len(others))
 
 
-def _z_error(fakes: torch.Tensor, held: torch.Tensor) -> float:
+def _z_interval(fakes: torch.Tensor, held: torch.Tensor, level: float) -> Interval:
+    """Interval for the z-score, from the variance of θ = U/nm on the scale of log θ/(1 − θ)."""
     n, m = len(fakes), len(held)
+    check_level(level)
     if min(n, m) < 2:
         raise ValueError(
-            f"confidence needs at least 2 samples a side, got {n} fake and {m} held out"
+            f"confidence needs at least 2 samples a side, got {n} fake and {m} held out: pass "
+            "more, or confidence=None"
         )
-    variance = _placements(fakes, held).var() / n + _placements(held, fakes).var() / m
-    return math.sqrt(float(variance) * n * m / ((n + m + 1) / 12))
+    above, below = _placements(fakes, held), _placements(held, fakes)
+    # Half a pair at the ends, where the logarithm has none and the variance is 0.
+    theta = (float(above.mean()) * n * m + 0.5) / (n * m + 1)
+    slope = theta * (1 - theta)
+    error = math.sqrt(float(above.var()) / n + float(below.var()) / m + slope / (n * m))
+    low, high, _ = normal_interval(math.log(theta / (1 - theta)), error / slope, level)
+    unit = math.sqrt(n * m * 12 / (n + m + 1))
+    return Interval(
+        (1 / (1 + math.exp(-low)) - 0.5) * unit, (1 / (1 + math.exp(-high)) - 0.5) * unit, level
+    )
 
 
 class _Train:

@@ -23,14 +23,13 @@ from typing import ClassVar
 
 import torch
 
+from gqlib.metrics._halves import SPLITS, standard_errors
 from gqlib.metrics._input import Array, features, same_width
 from gqlib.metrics._pairs import TILE, Points, Tile, around_real, exact_squares, visit
-from gqlib.metrics.result import Interval, Results, student_interval
+from gqlib.metrics.result import Interval, Results, share_interval, student_interval
 
 #: Candidates kept beyond the k nearest, so that near ties can be settled among them.
 _SPARE = 4
-#: How often both sides are split in halves for the standard errors.
-_SPLITS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +45,7 @@ class NeighbourScores(Results):
         null: What fakes of the real law would get at these sizes: density and coverage by the
             formulas above; precision and recall as the share of real samples that lie in a ball
             of the others, each left out in turn.
-        errors: Standard errors of the four, if intervals were asked; see :func:`standard_errors`.
+        errors: Standard errors of the four, if intervals were asked.
     """
 
     VALUES: ClassVar[tuple[str, ...]] = ("precision", "recall", "density", "coverage")
@@ -66,7 +65,7 @@ class NeighbourScores(Results):
         if self.errors is None:
             raise ValueError("a p-value needs standard errors: ask for intervals (confidence=0.95)")
         gap = getattr(self, name) - self.null[name]
-        return float(stdtr(_SPLITS, gap / self.errors[name]))
+        return float(stdtr(SPLITS, gap / self.errors[name]))
 
 
 def neighbour_scores(
@@ -81,8 +80,7 @@ def neighbour_scores(
         real: Features of shape (N, D), N > k.
         fake: Features of shape (M, D), M > k.
         k: The neighbour that a ball reaches to; the sample itself does not count, equal ones do.
-        confidence: Level of intervals, from the spread over random halves of both sides; see
-            :func:`standard_errors`.
+        confidence: Level of intervals, from the spread over random halves of both sides.
         seed: Seeds the halves.
 
     Raises:
@@ -102,45 +100,25 @@ def with_intervals(
     scores: NeighbourScores, x: torch.Tensor, y: torch.Tensor, confidence: float, seed: int = 0
 ) -> NeighbourScores:
     """``scores`` of ``x`` and ``y`` with an interval for each."""
-    # Where no half differs from another, one sample might.
-    found = standard_errors(x, y, scores.k, seed).clamp_min(1 / min(len(x), len(y)))
-    errors = dict(zip(scores.VALUES, found.tolist(), strict=True))
-    interval = {}
-    for name, error in errors.items():
-        most = math.inf if name == "density" else 1.0
-        low, high, level = student_interval(getattr(scores, name), error, _SPLITS, confidence)
-        interval[name] = Interval(max(low, 0.0), min(high, most), level)
-    return replace(scores, interval=interval, errors=errors)
-
-
-def standard_errors(x: torch.Tensor, y: torch.Tensor, k: int, seed: int = 0) -> torch.Tensor:
-    """Standard errors of the four scores, (4,), from scores of halves of both sides.
-
-    Both sides are split at random into two, and half of the variance between the two pairs of
-    halves is the variance at full size; that is repeated ``_SPLITS`` times, and averaged. A
-    bootstrap would not do: a sample drawn twice is its own nearest neighbour. Nor would the
-    jackknife, which for these scores is up to twice too large.
-
-    Raises:
-        ValueError: Fewer than 2k + 2 samples on a side.
-    """
-    smaller = min(len(x), len(y))
+    k, smaller = scores.k, min(len(x), len(y))
     if smaller // 2 <= k:
         raise ValueError(
             f"confidence with k={k} needs at least {2 * k + 2} samples a side, got {smaller}: "
             "pass more samples, a smaller k, or confidence=None"
         )
-    generator = torch.Generator().manual_seed(seed)
-    variances = []
-    for _ in range(_SPLITS):
-        halves = [
-            torch.randperm(len(t), generator=generator).to(t.device).tensor_split(2) for t in (x, y)
-        ]
-        first, second = (
-            neighbour_scores(x[i], y[j], k).values() for i, j in zip(*halves, strict=True)
-        )
-        variances.append((first - second).square() / 4)
-    return torch.stack(variances).mean(0).sqrt()
+    found = standard_errors(lambda a, b: neighbour_scores(a, b, k).values(), x, y, seed=seed)
+    # Where no half differs from another, one sample might.
+    found = found.clamp_min(1 / smaller)
+    errors = dict(zip(scores.VALUES, found.tolist(), strict=True))
+    interval = {}
+    for name, error in errors.items():
+        value = float(getattr(scores, name))
+        if name == "density":
+            low, high, level = student_interval(value, error, SPLITS, confidence)
+            interval[name] = Interval(max(low, 0.0), high, level)
+        else:
+            interval[name] = share_interval(value, error, SPLITS, confidence)
+    return replace(scores, interval=interval, errors=errors)
 
 
 def expected_coverage(n_real: int, n_fake: int, k: int) -> float:

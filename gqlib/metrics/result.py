@@ -122,6 +122,19 @@ def normal_interval(value: float, standard_error: float, level: float) -> Interv
     return Interval(value - margin, value + margin, level)
 
 
+def log_interval(value: float, standard_error: float, level: float) -> Interval:
+    """An interval on the logarithmic scale, for a value > 0 whose error grows with it.
+
+    Upwards it reaches at most twice as far as the normal one.
+    """
+    margin = normal_interval(0.0, standard_error, level).high
+    if not 0 < margin < math.inf or not value > 0:
+        return Interval(value, value + margin, level)
+    ratio = margin / value
+    stretch = 2.0 if ratio > 1 else min(math.expm1(ratio) / ratio, 2.0)
+    return Interval(value * math.exp(-ratio), value + margin * stretch, level)
+
+
 def student_interval(value: float, standard_error: float, df: int, level: float) -> Interval:
     """``value`` ± Student's quantile, for an error that is itself estimated, times the error."""
     from scipy.special import stdtrit
@@ -134,11 +147,24 @@ def wilson_interval(count: int, n: int, level: float) -> Interval:
     """For the share of which ``count`` of ``n`` independent samples have a part (Wilson 1927)."""
     from scipy.special import ndtri
 
-    z2 = float(ndtri(0.5 + check_level(level) / 2)) ** 2
-    share = count / n
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    margin = math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return Interval(max(centre - margin, 0.0), min(centre + margin, 1.0), level)
+    return _wilson(count / n, n, float(ndtri(0.5 + check_level(level) / 2)), level)
+
+
+def share_interval(share: float, standard_error: float, df: int, level: float) -> Interval:
+    """Wilson's interval for a share whose standard error is that of as many independent samples."""
+    from scipy.special import stdtrit
+
+    n = share * (1 - share) / standard_error**2 if 0 < share < 1 else 1 / standard_error
+    return _wilson(share, n, float(stdtrit(df, 0.5 + check_level(level) / 2)), level)
+
+
+def _wilson(share: float, n: float, z: float, level: float) -> Interval:
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    margin = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    # Exact at the ends, where rounding would leave a little.
+    low = 0.0 if share == 0 else max(centre - margin, 0.0)
+    high = 1.0 if share == 1 else min(centre + margin, 1.0)
+    return Interval(low, high, level)
 
 
 def mean_interval(values: torch.Tensor, level: float) -> Interval:

@@ -17,44 +17,44 @@ import math
 
 import torch
 
+from gqlib.metrics._halves import SPLITS, standard_errors
 from gqlib.metrics._input import Array, features, wide
 from gqlib.metrics.gaussian import gram
-from gqlib.metrics.result import Interval, Result, normal_interval
+from gqlib.metrics.result import Interval, Result, student_interval
 
 
-def vendi_score(x: Array, q: float = 1, confidence: float | None = None) -> Result:
+def vendi_score(x: Array, q: float = 1, confidence: float | None = None, seed: int = 0) -> Result:
     """Effective number of different samples among the rows of ``x``, between 1 and N.
 
     Args:
         x: Features of shape (N, D), N ≥ 1, no row of zeros.
         q: Order, ≥ 0 or ``math.inf``: small ones count rare samples more; 0 is the rank.
-        confidence: Level of an interval, from each sample's influence; not for q = 0.
+        confidence: Level of an interval, from the spread over random halves; not for q = 0.
+        seed: Seeds the halves.
 
     Raises:
-        ValueError: Another rank, a NaN, a row of zeros, q < 0, an interval for q = 0.
+        ValueError: Another rank, a NaN, a row of zeros, q < 0, an interval for q = 0 or for fewer
+            than 4 samples.
     """
     if not q >= 0:
         raise ValueError(f"q={q}, expected an order ≥ 0, math.inf included")
     rows = _unit(wide(features(x, "x", at_least=1)))
-    n, d = rows.shape
-    moments = gram(rows.T if n <= d else rows) / n
-    if confidence is None:
-        values, vectors = torch.linalg.eigvalsh(moments), rows[:0]
-    else:
-        values, vectors = torch.linalg.eigh(moments)
-    # A sum of 1 to all digits; an eigenvalue that is 0 comes out as rounding.
-    values = values.clamp_min(0)
-    kept = values > len(values) * 2.3e-16 * values[-1]
-    values = values[kept]
-    values = values / values.sum()
-    score = _score(values, q)
+    n = len(rows)
+    log = _log_score(rows, q)
+    score = math.exp(float(log))
+    if q == 0:
+        score = float(round(score))
     interval = None
     if confidence is not None:
-        vectors = vectors[:, kept]
-        # Squared coordinates of each sample along the axes, (N, kept): its part in each λ.
-        squares = vectors.square() * (n * values) if n <= d else (rows @ vectors).square()
-        error = score * float(_influence(squares, values, q).std()) / math.sqrt(n)
-        low, high, level = normal_interval(score, error, confidence)
+        if q == 0:
+            raise ValueError("q=0 counts dimensions and has no interval: use another q, or none")
+        if n < 4:
+            raise ValueError(
+                f"confidence={confidence} needs at least 4 samples, got {n}: pass more, or "
+                "confidence=None"
+            )
+        error = score * float(standard_errors(lambda t: _log_score(t, q), rows, seed=seed))
+        low, high, level = student_interval(score, error, SPLITS, confidence)
         interval = Interval(max(low, 1.0), min(high, float(n)), level)
     return Result(
         value=score, n_real=0, n_fake=n, interval=interval, name=f"Vendi score (q = {q:g})"
@@ -73,23 +73,18 @@ def _unit(x: torch.Tensor) -> torch.Tensor:
     return x / x.square().sum(1, keepdim=True).sqrt()
 
 
-def _score(values: torch.Tensor, q: float) -> float:
+def _log_score(rows: torch.Tensor, q: float) -> torch.Tensor:
+    """The logarithm of the score of rows of length 1, (N, D), in a tensor of one number."""
+    n, d = rows.shape
+    values = torch.linalg.eigvalsh(gram(rows.T if n <= d else rows))
+    # An eigenvalue that is 0 comes out as rounding; the others then sum to 1 to all digits.
+    values = values[values > len(values) * 2.3e-16 * values[-1]]
+    values = values / values.sum()
     if q == 1:
-        return math.exp(-float(torch.xlogy(values, values).sum()))
+        return -torch.xlogy(values, values).sum()
     if math.isinf(q):
-        return 1 / float(values.max())
+        return -values.max().log()
     if q == 0:
-        return float(len(values))
-    return math.exp(float(torch.logsumexp(q * values.log(), 0)) / (1 - q))
-
-
-def _influence(squares: torch.Tensor, values: torch.Tensor, q: float) -> torch.Tensor:
-    """Each sample's influence on log VS, up to a constant, (N,)."""
-    if q == 1:
-        return -(squares @ values.log())
-    if math.isinf(q):
-        return -squares[:, -1] / values[-1]
-    if q == 0:
-        raise ValueError("q=0 counts dimensions and has no interval: use another q, or none")
-    powers = (q - 1) * values.log() - torch.logsumexp(q * values.log(), 0)
-    return q / (1 - q) * (squares @ powers.exp())
+        return torch.tensor(len(values), dtype=torch.float64).log()
+    log: torch.Tensor = torch.logsumexp(q * values.log(), 0) / (1 - q)
+    return log

@@ -23,6 +23,7 @@ from gqlib.metrics import (
     representation_gap,
     vendi_score,
 )
+from gqlib.metrics.evaluation import STAGES
 
 
 def normal(n, d, seed=0, dtype=torch.float64):
@@ -62,7 +63,9 @@ def one_by_one(confidence):
         "representation_gap": representation_gap(REAL_LABELS, FAKE_LABELS, confidence=c),
     }
     if c is not None:
-        results["frechet_distance_infinity"] = frechet_distance_infinity(REAL, FAKE, seed=7)
+        results["frechet_distance_infinity"] = frechet_distance_infinity(
+            REAL, FAKE, seed=7, confidence=c
+        )
     return results
 
 
@@ -98,11 +101,22 @@ def test_the_same_as_separate_calls(monkeypatch, confidence, tile):
 
 def test_every_result_has_an_interval_if_asked():
     got = evaluate(REAL, FAKE, **EVERYTHING, confidence=0.95)
+    assert "frechet_distance_infinity" in got.results
     for name, result in got.results.items():
-        assert (result.interval is None) == (name == "frechet_distance_infinity"), name
+        assert result.interval is not None, name
     without = evaluate(REAL, FAKE, **EVERYTHING)
     assert all(result.interval is None for result in without.results.values())
     assert "confidence=0.95" in " ".join(without.notes)
+
+
+def test_progress_names_each_stage_once_in_order():
+    for confidence in (None, 0.9):
+        seen = []
+        evaluate(REAL, FAKE, **EVERYTHING, confidence=confidence, progress=seen.append)
+        if confidence is None:
+            assert seen == [stage for stage in STAGES if stage in seen]
+        else:
+            assert seen == list(STAGES)
 
 
 def test_types_do_not_matter():

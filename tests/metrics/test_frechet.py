@@ -10,9 +10,12 @@ import torch
 
 from gqlib.metrics import (
     GaussianStatistics,
+    _frechet_law,
+    extrapolation,
     frechet_distance,
     frechet_distance_infinity,
     frechet_from_moments,
+    gaussian,
     sqrtm_psd,
 )
 from gqlib.metrics import frechet as module
@@ -131,8 +134,13 @@ def test_large_offsets_cost_no_digits(offset):
 def test_many_rows_are_taken_in_pieces(monkeypatch):
     x, y = mixed(500, 6, 1), mixed(400, 6, 2) + 0.3
     want = float(frechet_distance(x, y))
-    monkeypatch.setattr(module, "_ROWS", 17)
+    interval = frechet_distance(x, y, confidence=0.9).interval
+    for part in (gaussian, _frechet_law):
+        monkeypatch.setattr(part, "_ROWS", 17)
+    monkeypatch.setattr(gaussian, "_COLUMNS", 4)
     assert float(frechet_distance(x, y)) == pytest.approx(want, rel=1e-12)
+    again = frechet_distance(x, y, confidence=0.9).interval
+    assert tuple(again) == pytest.approx(tuple(interval), rel=1e-9)
     statistics = GaussianStatistics.from_features(x)
     np.testing.assert_allclose(statistics.cov, np.cov(x.T), rtol=1e-10, atol=1e-12)
 
@@ -293,9 +301,30 @@ def test_extrapolation_takes_the_bias_off():
     assert float(result) != float(frechet_distance_infinity(x, y, seed=1))
 
 
+def test_extrapolation_has_an_interval():
+    x, y = normal(300, 5, 1), normal(200, 5, 2) + 1
+    result = frechet_distance_infinity(x, y, confidence=0.9)
+    low, high, level = result.interval
+    assert level == 0.9
+    assert low < float(result) < high
+    plain = frechet_distance(x, y, confidence=0.9).interval
+    assert high - low >= plain.high - plain.low
+    assert frechet_distance_infinity(x, y).interval is None
+    statistics = GaussianStatistics.from_features(x)
+    assert float(frechet_distance_infinity(statistics, y)) == pytest.approx(float(result))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_interval_of_an_extrapolation_below_zero_holds_it(seed):
+    # Between equal laws at these sizes the line overshoots: nothing is gained by hiding that.
+    x, y = normal(300, 16, 2 * seed), normal(100, 16, 2 * seed + 1)
+    result = frechet_distance_infinity(x, y, confidence=0.95)
+    assert result.interval.low <= float(result) <= result.interval.high
+
+
 def test_line_is_exact_on_a_line():
     sizes = [10, 20, 50]
-    intercept, slope, r2 = module.line_in_inverse(sizes, [3 + 7 / n for n in sizes])
+    intercept, slope, r2 = extrapolation.line_in_inverse(sizes, [3 + 7 / n for n in sizes])
     assert (intercept, slope, r2) == pytest.approx((3, 7, 1))
 
 
@@ -332,8 +361,31 @@ OK = torch.eye(3)
         (lambda: sqrtm_psd(torch.tensor([[1.0, 2], [0, 1]])), "differs from its transpose"),
         (lambda: frechet_distance_infinity(OK, OK), "fake has 3 samples, expected at least 20"),
         (lambda: frechet_distance_infinity(OK, torch.zeros(30, 3), points=1), "points=1"),
-        (lambda: module.line_in_inverse([5, 5], [1, 2]), "all sizes are equal"),
-        (lambda: module.line_in_inverse([5, 6], [1]), "one value for each size"),
+        (
+            lambda: frechet_distance_infinity(
+                GaussianStatistics.from_features(OK), torch.zeros(30, 3), confidence=0.9
+            ),
+            "needs the real samples",
+        ),
+        (
+            lambda: frechet_distance_infinity(OK, torch.zeros(30, 3), points=2, confidence=0.9),
+            "at least 3 points",
+        ),
+        (
+            lambda: frechet_distance_infinity(OK, torch.zeros(30, 3), confidence=95),
+            "confidence=95",
+        ),
+        (lambda: frechet_distance(OK, OK, confidence=95), "confidence=95"),
+        (
+            lambda: frechet_distance(GaussianStatistics.from_features(OK), OK, confidence=0.9),
+            "needs the samples, and real is given by its statistics",
+        ),
+        (
+            lambda: frechet_distance(OK, GaussianStatistics.from_features(OK), confidence=0.9),
+            "needs the samples, and fake is given by its statistics",
+        ),
+        (lambda: extrapolation.line_in_inverse([5, 5], [1, 2]), "all sizes are equal"),
+        (lambda: extrapolation.line_in_inverse([5, 6], [1]), "one value for each size"),
     ],
 )
 def test_bad_input_is_named(call, message):
