@@ -80,11 +80,13 @@ def _log_score(rows: torch.Tensor, q: float) -> torch.Tensor:
     # An eigenvalue that is 0 comes out as rounding; the others then sum to 1 to all digits.
     values = values[values > len(values) * 2.3e-16 * values[-1]]
     values = values / values.sum()
+    log: torch.Tensor
     if q == 1:
-        return -torch.xlogy(values, values).sum()
-    if math.isinf(q):
-        return -values.max().log()
-    if q == 0:
-        return torch.tensor(len(values), dtype=torch.float64).log()
-    log: torch.Tensor = torch.logsumexp(q * values.log(), 0) / (1 - q)
+        log = -torch.xlogy(values, values).sum()
+    elif math.isinf(q):
+        log = -values.max().log()
+    elif q == 0:
+        log = torch.tensor(len(values), dtype=torch.float64).log()
+    else:
+        log = torch.logsumexp(q * values.log(), 0) / (1 - q)
     return log
