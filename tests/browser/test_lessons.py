@@ -51,12 +51,14 @@ def worked(case: Case, lab: Lab) -> Iterator[Lesson]:
     path = _copy(lab, case.name, "answered")
     fill(path, given)
     lesson = lab.open(path)
-    lesson.write(grade_ids(lesson.saved())[case.typed], typed)
-    lesson.shoot(f"{case}-typed")
-    lesson.run_all()
-    lesson.save()
-    yield lesson
-    lesson.close()
+    try:
+        lesson.write(grade_ids(lesson.saved())[case.typed], typed)
+        lesson.shoot(f"{case}-typed")
+        lesson.run_all()
+        lesson.save()
+        yield lesson
+    finally:
+        lesson.close()  # or a kernel that never came to its end would slow all other tests
 
 
 def test_a_blank_lesson_opens_quietly_and_fails_validate(case: Case, lab: Lab) -> None:

@@ -109,13 +109,13 @@ def test_interval_holds_the_value_and_stays_in_range(n, d, q):
 
 
 @pytest.mark.parametrize("q", [0.5, 1, 2])
-def test_influence_is_the_derivative(q):
-    # The jackknife, at n well above d, agrees with the influence function to 1/n.
-    x = normal(300, 3) * torch.tensor([3.0, 1, 0.5]) + 0.5
-    low, high, _ = vendi_score(x, q, confidence=0.95).interval
-    each = [float(vendi_score(torch.cat([x[:i], x[i + 1 :]]), q)) for i in range(300)]
-    error = math.sqrt(299 / 300 * ((np.array(each) - np.mean(each)) ** 2).sum())
-    assert (high - low) / 2 / 1.959963985 == pytest.approx(error, rel=0.05)
+def test_error_is_the_spread_of_fresh_samples(q):
+    spread = torch.tensor([3.0, 1, 0.5])
+    results = [vendi_score(normal(300, 3, s) * spread + 0.5, q, confidence=0.95) for s in range(60)]
+    values = torch.tensor([float(result) for result in results])
+    # Student's quantile for ten splits.
+    errors = torch.tensor([(r.interval.high - float(r)) / 2.228 for r in results])
+    assert float(errors.square().mean().sqrt()) == pytest.approx(float(values.std()), rel=0.25)
 
 
 def test_result_and_arguments():
@@ -154,6 +154,7 @@ def test_bad_input_is_named(call, message):
 
 
 @pytest.mark.parametrize("q", [0.5, 1, 2])
-def test_one_sample_has_no_interval(q):
-    with pytest.raises(ValueError, match="at least 2 samples"):
-        vendi_score(OK[:1], q, confidence=0.9)
+@pytest.mark.parametrize("n", [1, 3])
+def test_few_samples_have_no_interval(n, q):
+    with pytest.raises(ValueError, match=f"at least 4 samples, got {n}"):
+        vendi_score(OK[:n], q, confidence=0.9)
