@@ -108,7 +108,9 @@ def copying_test(
     value = copying_z(fakes, held)
     interval = None
     if confidence is not None:
-        interval = _z_interval(fakes, held, confidence)
+        low, high, level = _z_interval(fakes, held, confidence)
+        # Half a pair at the ends must not leave the value itself out.
+        interval = Interval(min(low, value), max(high, value), level)
     null, null_std = None, None
     if len(held) >= 2:
         generator = torch.Generator().manual_seed(seed)

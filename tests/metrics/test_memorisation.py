@@ -121,6 +121,15 @@ def test_a_model_of_copies(n, m):
     assert float(authenticity(TRAIN, fake + 100)) == 1
 
 
+@pytest.mark.parametrize(("n", "m"), [(40, 30), (5, 60), (200, 500)])
+def test_an_interval_at_the_end_of_the_scale_holds_the_value(n, m):
+    copies, holdout = TRAIN[torch.arange(n) % 50], normal(m, 4, 2)
+    for fake in (copies, copies + 100):  # below all held-out samples, above all of them
+        result = copying_test(TRAIN, holdout, fake, confidence=0.95)
+        assert result.interval.low <= float(result) <= result.interval.high
+        assert result.interval.high > result.interval.low
+
+
 def test_by_hand():
     # Train 0, 1, 5: neighbours at 1, 1, 4. Fakes: 2 is 1 from 1 (not farther: strict), 3.5 is 1.5
     # from 5, 9.5 is 4.5 from 5, −1.5 is 1.5 from 0.
