@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from gqlib.data.sources import FeatureArray, ImageArray, Images, open_source, read_labels
-from gqlib.features.extraction import extract, gather, together
+from gqlib.features.extraction import extract, gather, rank_and_world, together
 from gqlib.features.extractors import Extractor, load_extractor
 from gqlib.metrics import Evaluation, GaussianStatistics, evaluate
 from gqlib.metrics.evaluation import STAGES
@@ -117,19 +117,19 @@ def compare(
         name: _side(source, extractor, o, name == "fake" or "predicted" in labels)
         for name, source in opened.items()
     }
-    if _rank() > 0:
+    if rank_and_world()[0] > 0:
         return None
-    statistics = _statistics(sides["real"], extractor)
     if save_statistics is not None:
-        statistics.save(save_statistics)
+        _statistics(sides["real"], extractor).save(save_statistics)
     groups = _groups(sides, labels)
     evaluation = _evaluated(sides, groups, extractor, o)
+    made_by, resize = _origin(sides["real"], extractor)
     return Report(
         evaluation=evaluation,
         real=sides["real"].name,
         fake=sides["fake"].name,
-        extractor=extractor.name if extractor else statistics.extractor,
-        resize=extractor.resize if extractor else statistics.resize,
+        extractor=made_by,
+        resize=resize,
         seed=o.seed,
         warnings=_warnings(sides, extractor),
         material=_material(sides, groups.get("real_labels"), o.seed),
@@ -195,19 +195,19 @@ def _side(
     if isinstance(source, FeatureArray):
         return _Side(source.name, None, source.values, warnings=source.warnings)
     assert extractor is not None
+    rank, world = rank_and_world()
     found = together(
         lambda: extract(
             source,
             extractor,
             batch_size=_batch_size(extractor) if o.batch_size is None else o.batch_size,
             cache=o.cache,
-            progress=o.progress and _rank() == 0,
+            progress=o.progress and rank == 0,
             with_probabilities=with_probabilities,
-            shard=(_rank(), _world()),
+            shard=(rank, world),
         )
     )
-    if _world() > 1:
-        found = gather(found, len(source))
+    found = gather(found, len(source))
     return _Side(source.name, source, found.features, found.probabilities, found.warnings)
 
 
@@ -216,25 +216,20 @@ def _batch_size(extractor: Extractor) -> int:
     return 1000 if "digits" in extractor.name else 64
 
 
-def _rank() -> int:
-    return int(os.environ.get("RANK", "0")) if _world() > 1 else 0
-
-
-def _world() -> int:
-    """The number of processes that share the work, 1 unless a process group was started."""
-    import torch.distributed as dist
-
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-
-
 def _statistics(side: _Side, extractor: Extractor | None) -> GaussianStatistics:
     if isinstance(side.values, GaussianStatistics):
         return side.values
-    return GaussianStatistics.from_features(
-        side.values,
-        extractor=extractor.name if extractor else "",
-        resize=extractor.resize if extractor else "",
-    )
+    made_by, resize = _origin(side, extractor)
+    return GaussianStatistics.from_features(side.values, extractor=made_by, resize=resize)
+
+
+def _origin(side: _Side, extractor: Extractor | None) -> tuple[str, str]:
+    """What made the features, and how the images were resized before; "" if unknown."""
+    if extractor is not None:
+        return extractor.name, extractor.resize
+    if isinstance(side.values, GaussianStatistics):
+        return side.values.extractor, side.values.resize
+    return "", ""
 
 
 def _groups(sides: dict[str, _Side], labels: Sequence[str]) -> dict[str, Any]:
@@ -244,7 +239,7 @@ def _groups(sides: dict[str, _Side], labels: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for index, name in enumerate(("real", "fake")):
         side = sides[name]
-        if labels == ("predicted",) or labels == ["predicted"]:
+        if list(labels) == ["predicted"]:
             if side.probabilities is None:
                 raise ValueError(
                     "predicted labels need a classifier: choose the features digits or inception"

@@ -183,7 +183,7 @@ def together(work: Callable[[], T]) -> T:
     """
     import torch.distributed as dist
 
-    rank, world = _rank_and_world()
+    rank, world = rank_and_world()
     if world == 1:
         return work()
     failure: Exception | None = None
@@ -222,7 +222,7 @@ def gather(extracted: Extracted, n: int) -> Extracted:
     """
     import torch.distributed as dist
 
-    rank, world = _rank_and_world()
+    rank, world = rank_and_world()
     mine = {
         "rows": len(extracted),
         "dims": extracted.features.shape[1],
@@ -284,7 +284,7 @@ def _interleaved(own: Tensor, n: int, width: int, rank: int, world: int) -> Tens
     return whole
 
 
-def _rank_and_world() -> tuple[int, int]:
+def rank_and_world() -> tuple[int, int]:
     """This process's rank and their number: (0, 1) where no process group was started."""
     import torch.distributed as dist
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from gqlib.metrics._input import Array, chunks, features, wide
+from gqlib.metrics._input import chunks, offsets
+from gqlib.metrics.gaussian import above_rounding
 
 if TYPE_CHECKING:
     from gqlib.metrics.frechet import Fit
@@ -23,7 +24,7 @@ _ROWS = 8192
 _PAIRS = 4096
 
 
-def expected_frechet(real: Array, one: Fit, n: int, m: int) -> float:
+def expected_frechet(real: torch.Tensor, one: Fit, n: int, m: int) -> float:
     """The squared distance to be expected between n and m fresh samples of the law of ``real``.
 
     ``one`` is the fit of these features.
@@ -32,7 +33,7 @@ def expected_frechet(real: Array, one: Fit, n: int, m: int) -> float:
     good where both are some times the number of features.
     """
     null = _Null(one.root.T @ one.root)
-    z = null.sample(features(real, "real"), one.mean)[: _PAIRS // 4]
+    z = null.sample(real, one.mean)[: _PAIRS // 4]
     return (1 / n + 1 / m) * float(null.product(z, z).mean())
 
 
@@ -69,7 +70,7 @@ def _influence(
     project = (axes * s.sqrt()).T @ inverse
     parts = []
     for rows in chunks(t, _ROWS):
-        centred = wide(rows).to(side.mean.device) - side.mean
+        centred = offsets(rows, side.mean)
         carried = (centred @ project.T).square().sum(1)
         parts.append(centred.square().sum(1) - carried + 2 * (centred @ direction))
     return torch.cat(parts)
@@ -98,7 +99,7 @@ class _Null:
 
     def __init__(self, cov: torch.Tensor) -> None:
         values, axes = torch.linalg.eigh(cov)
-        kept = values > len(values) * 2.3e-16 * values[-1]
+        kept = above_rounding(values)
         self.values, self.axes = values[kept], axes[:, kept]
         self._weights = 0.5 / (self.values[:, None] + self.values)
 
@@ -114,6 +115,6 @@ class _Null:
     def sample(self, t: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
         """Some of the rows of ``t``, in random order, centred and along the axes."""
         order = torch.randperm(len(t), generator=torch.Generator().manual_seed(0))
-        rows = wide(t[order[:_PAIRS].to(t.device)]).to(mean.device)
-        along: torch.Tensor = (rows - mean) @ self.axes
+        rows = t[order[:_PAIRS].to(t.device)]
+        along: torch.Tensor = offsets(rows, mean) @ self.axes
         return along

@@ -40,6 +40,13 @@ def chunks(x: torch.Tensor, rows: int) -> Iterator[torch.Tensor]:
         yield x[start : start + rows]
 
 
+def offsets(rows: torch.Tensor, origin: torch.Tensor) -> torch.Tensor:
+    """rows − origin, float64, on the origin's device."""
+    if rows.device == origin.device and rows.is_floating_point():
+        return rows - origin  # widened on the way, which spares a copy
+    return wide(rows).to(origin.device) - origin
+
+
 def finite(x: torch.Tensor, name: str) -> torch.Tensor:
     """``x`` itself, or ``ValueError`` that says where the first NaN or infinity is."""
     if not x.dtype.is_floating_point:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import torch
 
-from gqlib.metrics._input import chunks, wide
+from gqlib.metrics._input import chunks, offsets, wide
 
 #: Points a side of a tile: 8 MiB of float64 a tile, which stays in a processor's cache.
 TILE = 1024
@@ -67,9 +67,8 @@ class Tile:
 def centre_of(x: torch.Tensor) -> torch.Tensor:
     """The mean of the rows, (D,), in float64, to all digits even far from 0."""
     origin = wide(x[:1])[0]
-    return origin + torch.stack([(wide(b) - origin).sum(0) for b in chunks(x, _ROWS)]).sum(0) / len(
-        x
-    )
+    sums = [offsets(rows, origin).sum(0) for rows in chunks(x, _ROWS)]
+    return origin + torch.stack(sums).sum(0) / len(x)
 
 
 def precision_for(n: int, m: int, d: int, device: torch.device) -> torch.dtype:
@@ -92,9 +91,9 @@ def points(x: torch.Tensor, centre: torch.Tensor, dtype: torch.dtype) -> Points:
     squares, along = centre.new_empty(len(x)), centre.new_empty(len(x))
     for start in range(0, len(x), _ROWS):
         rows = slice(start, start + _ROWS)
-        offsets = wide(x[rows]).to(centre.device) - centre
-        centred[rows], squares[rows] = offsets, offsets.square().sum(1)
-        along[rows] = offsets @ centre
+        block = offsets(x[rows], centre)
+        centred[rows], squares[rows] = block, block.square().sum(1)
+        along[rows] = block @ centre
     d = x.shape[1]
     # The rounding errors of a sum of d products: at most d units of rounding, and with certainty
     # for all practical purposes below 10 √d (Higham and Mary 2019, theorem 3.1); 8 for the rest.

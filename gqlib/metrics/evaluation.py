@@ -10,23 +10,23 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from gqlib.metrics import _input
-from gqlib.metrics._frechet_law import expected_frechet
+from gqlib.metrics._frechet_law import expected_frechet, standard_error
 from gqlib.metrics._input import Array, same_width
 from gqlib.metrics._pairs import around_real, visit
 from gqlib.metrics.bias import GapResult, representation_gap
-from gqlib.metrics.extrapolation import ExtrapolatedResult, frechet_distance_infinity
-from gqlib.metrics.frechet import distance_of_fits, fit, frechet_distance, with_interval
+from gqlib.metrics.extrapolation import ExtrapolatedResult, extrapolated
+from gqlib.metrics.frechet import Fit, distance_of_fits, fit_samples, frechet_distance
 from gqlib.metrics.gaussian import GaussianStatistics
 from gqlib.metrics.inception_score import InceptionScoreResult, inception_score
 from gqlib.metrics.kernel import KernelResult, KernelVisitor
-from gqlib.metrics.memorisation import MemorisationResult, authenticity, copying_test
+from gqlib.metrics.memorisation import MemorisationResult, Search, authenticity_of, copying_of
 from gqlib.metrics.neighbours import NeighbourScores, NeighbourVisitor, check_k, with_intervals
-from gqlib.metrics.result import Result, Results, check_level, plain, strict
+from gqlib.metrics.result import Result, Results, check_level, log_interval, plain, strict
 from gqlib.metrics.vendi import vendi_score
 
 #: What :func:`evaluate` does, in its order; intervals and infinity only with a confidence level.
@@ -141,7 +141,7 @@ def evaluate(
     others = _memorisation(train, holdout, y, confidence, seed, notes)
     others |= _labels_and_classes(real_labels, fake_labels, probabilities, x, y, confidence, notes)
     progress("Fréchet distance")
-    distance, expected = _frechet(x, y, confidence)
+    frechet = _frechet(x, y, confidence)
     progress("pairs")
     kernel, scores = _over_pairs(x, y, k, confidence)
     if scores is None:
@@ -150,14 +150,16 @@ def evaluate(
         progress("intervals")
         scores = with_intervals(scores, x, y, confidence, seed)
     progress("diversity")
-    faithful = {"frechet_distance": expected, "kernel_distance": 0.0}
+    faithful = {"frechet_distance": frechet.expected, "kernel_distance": 0.0}
     if scores is not None:
         faithful |= scores.null
     vendi = _diversity(x, y, confidence, seed, notes)
     infinity = None
     if confidence is not None and len(y) >= 20:
         progress("infinity")
-        infinity = frechet_distance_infinity(x, y, seed=seed, confidence=confidence)
+        infinity = extrapolated(
+            frechet.real, y, seed=seed, confidence=confidence, error=frechet.error
+        )
     elif confidence is None:
         notes.append("no intervals and no distance at infinity: give confidence=0.95 for them")
     for name in ("authenticity", "copying_test", "representation_gap"):
@@ -167,7 +169,7 @@ def evaluate(
     return Evaluation(
         n_real=len(x),
         n_fake=len(y),
-        frechet_distance=distance,
+        frechet_distance=frechet.distance,
         frechet_distance_infinity=infinity,
         kernel_distance=kernel,
         neighbour_scores=scores,
@@ -191,17 +193,26 @@ def _diversity(
     }
 
 
-def _frechet(x: torch.Tensor, y: torch.Tensor, confidence: float | None) -> tuple[Result, float]:
-    """The distance, and what is to be expected between equal laws."""
-    one = fit(x, "real")
-    two = fit(y, "fake").to(one.mean.device)
-    distance = distance_of_fits(one, two)
+class _Frechet(NamedTuple):
+    """The distance, what is to be expected between equal laws, and what the extrapolation needs."""
+
+    distance: Result
+    expected: float
+    real: Fit
+    error: float
+
+
+def _frechet(x: torch.Tensor, y: torch.Tensor, confidence: float | None) -> _Frechet:
+    one = fit_samples(x, "real")
+    two = fit_samples(y, "fake").to(one.mean.device)
+    distance, error = distance_of_fits(one, two), 0.0
     if confidence is not None:
-        distance = with_interval(distance, one, two, x, y, confidence)
+        error = standard_error(one, two, x, y)
+        distance = replace(distance, interval=log_interval(distance.value, error, confidence))
     if len(x) == len(y) and torch.equal(x, y.to(x)):
         same = "both sets are the same samples: a file or folder was given twice"
         distance = replace(distance, warnings=(*distance.warnings, same))
-    return distance, expected_frechet(x, one, len(x), len(y))
+    return _Frechet(distance, expected_frechet(x, one, len(x), len(y)), one, error)
 
 
 def _over_pairs(
@@ -232,11 +243,12 @@ def _memorisation(
     if train is None:
         notes.append("memorisation was not tested: give the training set, and held-out samples")
         return {}
-    found: dict[str, Any] = {"authenticity": authenticity(train, fake, holdout, confidence)}
+    search = Search({"train": train, "fake": fake, "holdout": holdout}, train_at_least=2)
+    found: dict[str, Any] = {"authenticity": authenticity_of(search, confidence)}
     if holdout is None:
         notes.append("copying was not tested: give held-out samples beside the training set")
     else:
-        found["copying_test"] = copying_test(train, holdout, fake, confidence, seed)
+        found["copying_test"] = copying_of(search, confidence, seed)
     return found
 
 

@@ -17,7 +17,7 @@ import torch
 
 from gqlib.metrics._frechet_law import standard_error
 from gqlib.metrics._input import Array, features, same_width
-from gqlib.metrics.frechet import few, fit, squared_distance
+from gqlib.metrics.frechet import Fit, few, fit, fit_samples, squared_distance
 from gqlib.metrics.gaussian import GaussianStatistics
 from gqlib.metrics.result import Result, check_level, normal_interval
 
@@ -75,20 +75,37 @@ def frechet_distance_infinity(
             )
     whole = fit(real, "real")
     same_width(whole.dims, t.shape[1])
+    error = 0.0
+    if confidence is not None:
+        assert not isinstance(real, GaussianStatistics)
+        everyone = fit_samples(t, "fake").to(whole.mean.device)
+        error = standard_error(whole, everyone, features(real, "real"), t)
+    return extrapolated(whole, t, points, seed, confidence, error)
+
+
+def extrapolated(
+    whole: Fit,
+    t: torch.Tensor,
+    points: int = 15,
+    seed: int = 0,
+    confidence: float | None = None,
+    error: float = 0.0,
+) -> ExtrapolatedResult:
+    """The same from the fit of the real side and checked fakes (M, D).
+
+    For an interval, ``error`` is the standard error of the distance of all samples.
+    """
     n, d = t.shape
     sizes = [round(s) for s in np.linspace(max(2, n // 10), n, points).tolist()]
     generator = torch.Generator().manual_seed(seed)
     values = []
     for size in sizes:
         rows = torch.randperm(n, generator=generator)[:size].to(t.device)
-        part = fit(t[rows], "fake").to(whole.mean.device)
+        part = fit_samples(t[rows], "fake").to(whole.mean.device)
         values.append(squared_distance(whole.mean, whole.root, part.mean, part.root))
     intercept, slope, r2 = line_in_inverse(sizes, values)
     interval = None
     if confidence is not None:
-        assert not isinstance(real, GaussianStatistics)
-        everyone = fit(t, "fake").to(whole.mean.device)
-        error = standard_error(whole, everyone, features(real, "real"), t)
         error = math.hypot(error, _intercept_error(sizes, values))
         interval = normal_interval(intercept, error, confidence)  # below 0 too, as the value
     warnings = few(whole.n, d, "real")

@@ -23,8 +23,14 @@ from dataclasses import dataclass, replace
 import torch
 
 from gqlib.metrics._frechet_law import standard_error
-from gqlib.metrics._input import Array, chunks, features, same_width, wide
-from gqlib.metrics.gaussian import GaussianStatistics, moments, offsets, same_source, symmetric
+from gqlib.metrics._input import Array, chunks, features, offsets, same_width, wide
+from gqlib.metrics.gaussian import (
+    GaussianStatistics,
+    above_rounding,
+    moments,
+    same_source,
+    symmetric,
+)
 from gqlib.metrics.result import Result, check_level, log_interval
 
 #: Rows that are widened to float64 at a time.
@@ -70,16 +76,10 @@ def frechet_distance(
         same_source(real, fake)
     one, two = fit(real, "real"), fit(fake, "fake")
     same_width(one.dims, two.dims)
-    result = distance_of_fits(one, two.to(one.mean.device))
+    two = two.to(one.mean.device)
+    result = distance_of_fits(one, two)
     if confidence is None:
         return result
-    return with_interval(result, one, two, real, fake, confidence)
-
-
-def with_interval(
-    result: Result, one: Fit, two: Fit, real: Array, fake: Array, confidence: float
-) -> Result:
-    """``result``, the distance of the fits of two sets of features, with its interval."""
     error = standard_error(one, two, features(real, "real"), features(fake, "fake"))
     return replace(result, interval=log_interval(result.value, error, confidence))
 
@@ -150,18 +150,22 @@ class Fit:
 
 def fit(x: Array | GaussianStatistics, name: str) -> Fit:
     """The Gaussian fit of features (N, D), N ≥ 2, or of their statistics."""
-    if not isinstance(x, GaussianStatistics):
-        t = features(x, name)
-        n, d = t.shape
-        if n <= d:  # the centred data are the smaller factor, and lose no digits to squaring
-            origin = wide(t[:1])[0]
-            centred = offsets(t, origin)
-            offset = centred.mean(0)
-            return Fit(origin + offset, _reflected(centred - offset) / math.sqrt(n - 1), n)
-        if d <= _QR:
-            return _fit_by_qr(t)
-        x = GaussianStatistics.from_features(t)
-    return Fit(x.mean, _factor(x.cov, name), x.n)
+    if isinstance(x, GaussianStatistics):
+        return Fit(x.mean, _factor(x.cov, name), x.n)
+    return fit_samples(features(x, name), name)
+
+
+def fit_samples(t: torch.Tensor, name: str) -> Fit:
+    """The same for features that have been checked."""
+    n, d = t.shape
+    if n <= d:  # the centred data are the smaller factor, and lose no digits to squaring
+        origin = wide(t[:1])[0]
+        centred = offsets(t, origin)
+        offset = centred.mean(0)
+        return Fit(origin + offset, _reflected(centred - offset) / math.sqrt(n - 1), n)
+    if d <= _QR:
+        return _fit_by_qr(t)
+    return fit(GaussianStatistics.from_features(t), name)
 
 
 def _fit_by_qr(t: torch.Tensor) -> Fit:
@@ -235,7 +239,7 @@ def _factor(cov: torch.Tensor, name: str) -> torch.Tensor:
         values, vectors = _eigen(cov, name)
         # An eigenvalue that is 0 comes out as rounding of the largest, and its root would be a
         # hundred million times that.
-        kept = values > len(cov) * 2.3e-16 * values[-1]
+        kept = above_rounding(values)
         factor = vectors[:, kept] * values[kept].sqrt()
     root: torch.Tensor = factor.mT
     return root

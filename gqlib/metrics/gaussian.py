@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gqlib.metrics._input import Array, chunks, features, finite, tensor, wide
+from gqlib.metrics._input import Array, chunks, features, finite, offsets, tensor, wide
 
 #: Rows that are widened to float64 at a time.
 _ROWS = 8192
@@ -272,13 +272,6 @@ class GaussianStatistics:
         return f"GaussianStatistics(n={n}, dims={self.dims}{made})"
 
 
-def offsets(rows: torch.Tensor, origin: torch.Tensor) -> torch.Tensor:
-    """rows − origin, float64, on the origin's device."""
-    if rows.device == origin.device and rows.is_floating_point():
-        return rows - origin  # widened on the way, which spares a copy
-    return wide(rows).to(origin.device) - origin
-
-
 def gram(x: torch.Tensor) -> torch.Tensor:
     """XᵀX (D, D), of which the blocks below the diagonal are copied."""
     d = x.shape[1]
@@ -288,6 +281,11 @@ def gram(x: torch.Tensor) -> torch.Tensor:
         product[:stop, start:stop] = x[:, :stop].T @ x[:, start:stop]
         product[start:stop, :start] = product[:start, start:stop].T
     return product
+
+
+def above_rounding(values: torch.Tensor) -> torch.Tensor:
+    """Which of the ascending eigenvalues of a matrix are more than rounding of the largest."""
+    return values > len(values) * 2.3e-16 * values[-1]
 
 
 def symmetric(matrix: Array, name: str) -> torch.Tensor:

@@ -70,22 +70,19 @@ def kernel_distance(
         raise ValueError(f'kernel={kernel!r}, expected "poly3" or a function of two arrays')
     if confidence is not None:
         check_level(confidence)
-    std, error = None, 0.0
-    if subsets is None or confidence is not None:
-        visitor = KernelVisitor(*around_real(x, y), kernel, confidence is not None)
-        visit(visitor.x, visitor.y, visitor)
-        whole = visitor.result(confidence)
-        if subsets is None:
-            return whole
-        error = visitor.standard_error()
+    if subsets is None:
+        return _all_pairs(x, y, kernel, confidence is not None).result(confidence)
     values = _over_subsets(x, y, kernel, subsets, subset_size, seed)
     value, std = float(values.mean()), float(values.std(correction=0))
-    error = (error**2 + std**2 / subsets) ** 0.5
+    interval = None
+    if confidence is not None:
+        whole = _all_pairs(x, y, kernel, squares=True).standard_error()
+        interval = normal_interval(value, (whole**2 + std**2 / subsets) ** 0.5, confidence)
     return KernelResult(
         value=value,
         n_real=len(x),
         n_fake=len(y),
-        interval=None if confidence is None else normal_interval(value, error, confidence),
+        interval=interval,
         name=_NAME,
         std=std,
     )
@@ -198,6 +195,15 @@ def _square_sum(k: torch.Tensor) -> torch.Tensor:
     return k.square().sum(1).to(torch.float64).sum()
 
 
+def _all_pairs(
+    x: torch.Tensor, y: torch.Tensor, kernel: str | Kernel, squares: bool = False
+) -> KernelVisitor:
+    """A visitor that has seen all pairs of ``x`` and ``y``."""
+    visitor = KernelVisitor(*around_real(x, y), kernel, squares)
+    visit(visitor.x, visitor.y, visitor)
+    return visitor
+
+
 def _centred_square(
     squares: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor | None
 ) -> torch.Tensor:
@@ -232,7 +238,5 @@ def _over_subsets(
 
     values = []
     for _ in range(subsets):
-        visitor = KernelVisitor(*around_real(draw(x), draw(y)), kernel)
-        visit(visitor.x, visitor.y, visitor)
-        values.append(visitor.result().value)
+        values.append(_all_pairs(draw(x), draw(y), kernel).result().value)
     return torch.tensor(values, dtype=torch.float64)

@@ -14,6 +14,7 @@ of the training law, C_T is a standard normal number; copies make it negative.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,22 +59,22 @@ def authenticity(
     Raises:
         ValueError: Another rank, a NaN, different D, fewer than two training samples.
     """
-    sets = {"train": features(train, "train"), "fake": features(fake, "fake", at_least=1)}
-    if holdout is not None:
-        sets["holdout"] = features(holdout, "holdout", at_least=1)
-    _same_widths(sets)
-    base = _Train(sets["train"])
-    count = base.authentic(sets["fake"])
-    n = len(sets["fake"])
+    given = {"train": train, "fake": fake, "holdout": holdout}
+    return authenticity_of(Search(given, train_at_least=2), confidence)
+
+
+def authenticity_of(search: Search, confidence: float | None = None) -> MemorisationResult:
+    """The same from a search that may serve both scores."""
+    count, n = search.authentic("fake"), len(search.sets["fake"])
     null = None
-    if "holdout" in sets:
-        null = base.authentic(sets["holdout"]) / len(sets["holdout"])
+    if "holdout" in search.sets:
+        null = search.authentic("holdout") / len(search.sets["holdout"])
     warnings = () if null is not None else ("without a held-out set there is no value to expect",)
     return MemorisationResult(
         value=count / n,
-        n_real=len(sets["train"]),
+        n_real=search.n_train,
         n_fake=n,
-        n_train=len(sets["train"]),
+        n_train=search.n_train,
         interval=None if confidence is None else wilson_interval(count, n, confidence),
         warnings=warnings,
         name="authenticity",
@@ -97,14 +98,15 @@ def copying_test(
     Raises:
         ValueError: Another rank, a NaN, different D, an empty set.
     """
-    sets = {
-        "train": features(train, "train", at_least=1),
-        "holdout": features(holdout, "holdout", at_least=1),
-        "fake": features(fake, "fake", at_least=1),
-    }
-    _same_widths(sets)
-    base = _Train(sets["train"])
-    held, fakes = base.distances(sets["holdout"]), base.distances(sets["fake"])
+    given = {"train": train, "holdout": holdout, "fake": fake}
+    return copying_of(Search(given, train_at_least=1), confidence, seed)
+
+
+def copying_of(
+    search: Search, confidence: float | None = None, seed: int = 0
+) -> MemorisationResult:
+    """The same from a search that may serve both scores."""
+    held, fakes = (search.nearest[name][0].sqrt() for name in ("holdout", "fake"))
     value = copying_z(fakes, held)
     interval = None
     if confidence is not None:
@@ -124,7 +126,7 @@ def copying_test(
         value=value,
         n_real=len(held),
         n_fake=len(fakes),
-        n_train=len(sets["train"]),
+        n_train=search.n_train,
         interval=interval,
         name="C_T, z-score of copying (negative: copies)",
         null=null,
@@ -144,7 +146,7 @@ def nearest(x: Array, pool: Array) -> tuple[torch.Tensor, torch.Tensor]:
     """
     a, b = features(x, "x", at_least=1), features(pool, "pool", at_least=1)
     same_width(a.shape[1], b.shape[1])
-    squares, index = _Train(b).nearest(a)
+    squares, index = _nearest(a, b)
     return squares.sqrt(), index
 
 
@@ -184,35 +186,50 @@ def _z_interval(fakes: torch.Tensor, held: torch.Tensor, level: float) -> Interv
     )
 
 
-class _Train:
-    """The training set, to be searched."""
+def _nearest(x: torch.Tensor, pool: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Squared distance of each row to the nearest of the pool, exact, and its index."""
+    a, b = around_real(pool, x)
+    found = Nearest(b, 1, a)
+    for tile in tiles(b, a):
+        found.add(tile)
+    return found.kth()
 
-    def __init__(self, train: torch.Tensor) -> None:
-        self.train = train
 
-    def nearest(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Squared distance to the nearest training sample, exact, and its index."""
-        pool, points = around_real(self.train, x)
-        found = Nearest(points, 1, pool)
-        for tile in tiles(points, pool):
-            found.add(tile)
-        return found.kth()
+class Search:
+    """The nearest training sample of each fake and each held-out one, looked for once.
 
-    def distances(self, x: torch.Tensor) -> torch.Tensor:
-        return self.nearest(x)[0].sqrt()
+    Args:
+        given: From "train", "fake" and "holdout" to features (N, D); ``None`` for what there isn't.
+        train_at_least: Training samples that are needed.
+    """
+
+    def __init__(self, given: Mapping[str, Array | None], train_at_least: int) -> None:
+        self.sets = {
+            name: features(x, name, train_at_least if name == "train" else 1)
+            for name, x in given.items()
+            if x is not None
+        }
+        _same_widths(self.sets)
+        self.n_train = len(self.sets["train"])
+
+    @cached_property
+    def nearest(self) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        """For each set but the training set: squared distances, exact, and indices."""
+        train = self.sets["train"]
+        return {name: _nearest(t, train) for name, t in self.sets.items() if name != "train"}
 
     @cached_property
     def apart(self) -> torch.Tensor:
         """Squared distance of each training sample to the nearest other one."""
-        pool, _ = around_real(self.train, self.train[:1])
+        pool, _ = around_real(self.sets["train"], self.sets["train"][:1])
         found = Nearest(pool, 1)
         for tile in tiles(pool):
             found.add(tile)
         return found.kth()[0]
 
-    def authentic(self, fake: torch.Tensor) -> int:
-        """How many fakes are strictly farther from a training sample than its own neighbour."""
-        squares, index = self.nearest(fake)
+    def authentic(self, name: str) -> int:
+        """How many of a set are strictly farther from a training sample than its own neighbour."""
+        squares, index = self.nearest[name]
         return int((squares > self.apart[index]).sum())
 
 

@@ -131,7 +131,7 @@ def log_interval(value: float, standard_error: float, level: float) -> Interval:
     if not 0 < margin < math.inf or not value > 0:
         return Interval(value, value + margin, level)
     ratio = margin / value
-    stretch = 2.0 if ratio > 1 else min(math.expm1(ratio) / ratio, 2.0)
+    stretch = 2.0 if ratio > 1 else math.expm1(ratio) / ratio
     return Interval(value * math.exp(-ratio), value + margin * stretch, level)
 
 

@@ -19,7 +19,7 @@ import torch
 
 from gqlib.metrics._halves import SPLITS, standard_errors
 from gqlib.metrics._input import Array, features, wide
-from gqlib.metrics.gaussian import gram
+from gqlib.metrics.gaussian import above_rounding, gram
 from gqlib.metrics.result import Interval, Result, student_interval
 
 
@@ -78,7 +78,7 @@ def _log_score(rows: torch.Tensor, q: float) -> torch.Tensor:
     n, d = rows.shape
     values = torch.linalg.eigvalsh(gram(rows.T if n <= d else rows))
     # An eigenvalue that is 0 comes out as rounding; the others then sum to 1 to all digits.
-    values = values[values > len(values) * 2.3e-16 * values[-1]]
+    values = values[above_rounding(values)]
     values = values / values.sum()
     log: torch.Tensor
     if q == 1:
