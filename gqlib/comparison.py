@@ -22,6 +22,7 @@ from gqlib.features.extraction import extract, gather, rank_and_world, together
 from gqlib.features.extractors import Extractor, load_extractor
 from gqlib.metrics import Evaluation, GaussianStatistics, evaluate
 from gqlib.metrics.evaluation import STAGES
+from gqlib.metrics.gaussian import same_source
 from gqlib.metrics.memorisation import nearest
 from gqlib.metrics.spectrum import radial_power_spectrum
 from gqlib.report import Material, Report
@@ -217,10 +218,16 @@ def _batch_size(extractor: Extractor) -> int:
 
 
 def _statistics(side: _Side, extractor: Extractor | None) -> GaussianStatistics:
+    statistics = _described(side, extractor)
+    return statistics if statistics.n != 0 else statistics.update(side.values)
+
+
+def _described(side: _Side, extractor: Extractor | None) -> GaussianStatistics:
+    """The side's statistics where it is given by them, or empty ones that tell its origin."""
     if isinstance(side.values, GaussianStatistics):
         return side.values
     made_by, resize = _origin(side, extractor)
-    return GaussianStatistics.from_features(side.values, extractor=made_by, resize=resize)
+    return GaussianStatistics(extractor=made_by, resize=resize)
 
 
 def _origin(side: _Side, extractor: Extractor | None) -> tuple[str, str]:
@@ -249,9 +256,10 @@ def _groups(sides: dict[str, _Side], labels: Sequence[str]) -> dict[str, Any]:
             values = _folders(side)
         else:
             values = read_labels(labels[index])
-        if not isinstance(side.values, GaussianStatistics) and len(values) != len(side.values):
+        n = side.values.n if isinstance(side.values, GaussianStatistics) else len(side.values)
+        if n is not None and len(values) != n:
             raise ValueError(
-                f"{len(values)} labels for {len(side.values)} {name} samples, expected one a "
+                f"{len(values)} labels for {n} {name} samples, expected one a "
                 "sample, in the order of the file names"
             )
         found[f"{name}_labels"] = values
@@ -272,10 +280,7 @@ def _folders(side: _Side) -> list[str]:
 def _evaluated(
     sides: dict[str, _Side], groups: dict[str, Any], extractor: Extractor | None, o: Options
 ) -> Evaluation:
-    real, fake = sides["real"], sides["fake"]
-    known = isinstance(real.values, Tensor) and isinstance(fake.values, Tensor)
-    if not known:
-        return evaluate(_statistics(real, extractor), _statistics(fake, extractor))
+    same_source(*(_described(sides[name], extractor) for name in ("real", "fake")))
     from tqdm import tqdm
 
     bar = tqdm(

@@ -10,7 +10,10 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
 
 
 def graded() -> bool:
@@ -22,9 +25,24 @@ def steps(full: int, graded_steps: int = 3) -> int:
     """The number of steps (epochs, batches, points of a curve) that an experiment should take.
 
     ``full`` when a student runs the lesson; at most ``graded_steps`` while it is graded, since no
-    points depend on an experiment.
+    points depend on an experiment. Nor ever more than ``GQLIB_STEPS``, where that is set.
     """
-    return min(full, graded_steps) if graded() else full
+    most = min(full, graded_steps) if graded() else full
+    return min(most, int(os.environ.get("GQLIB_STEPS") or most))
+
+
+def gpu() -> torch.device | None:
+    """The GPU that a lesson's GPU cell runs on; ``None`` where there is none, and while graded.
+
+    ``GQLIB_GPU`` names another device in its place: with ``cpu``, and ``GQLIB_STEPS`` set to a few,
+    such a cell can be tried anywhere.
+    """
+    from gqlib import training
+
+    if graded():
+        return None
+    device = training.device(os.environ.get("GQLIB_GPU") or None)
+    return device if device.type != "cpu" or os.environ.get("GQLIB_GPU") else None
 
 
 def yours(name: str) -> Callable[..., Any]:

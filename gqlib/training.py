@@ -24,6 +24,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from tqdm import tqdm
 
+from gqlib.models.updates import scaled_by
+
 Step = Callable[[Tensor, torch.Generator], Mapping[str, float]]
 
 
@@ -86,7 +88,7 @@ def fit(
     seed: int = 0,
     prepare: Callable[[Tensor], Tensor] | None = None,
     schedule: Callable[[float], float] | None = None,
-    mixed_precision: bool = False,
+    mixed_precision: bool | torch.dtype = False,
     evaluate: Callable[[], Mapping[str, float]] | None = None,
     evaluate_every: int = 0,
     checkpoint: str | Path | None = None,
@@ -107,7 +109,8 @@ def fit(
         prepare: Makes a batch out of the chosen rows, such as bytes into floats.
         schedule: Maps progress in [0, 1] to a factor of the optimisers' own learning rates, such
             as :func:`one_cycle`.
-        mixed_precision: Run ``step`` under bfloat16 autocast.
+        mixed_precision: Run ``step`` under autocast: True for bfloat16, or ``torch.float16``,
+            with the loss scaled in a step that uses :func:`gqlib.models.updates.update`.
         evaluate: Called every ``evaluate_every`` steps and after the last one.
         evaluate_every: See above; 0 means after the last step only.
         checkpoint: A file. If it exists the run goes on from there and ends as if it had never
@@ -130,6 +133,11 @@ def fit(
             )
     if not len(data) or batch_size < 1:
         raise ValueError(f"batches of {batch_size} from {len(data)} examples: need at least 1 each")
+    precision = torch.bfloat16 if mixed_precision is True else mixed_precision or None
+    if precision not in (None, torch.bfloat16, torch.float16):
+        raise ValueError(
+            f"mixed_precision={mixed_precision}, expected False, True (bfloat16), or torch.float16"
+        )
     batch_size = min(batch_size, len(data))
     batches = len(data) // batch_size
     optimizers = [item for item in state.values() if isinstance(item, Optimizer)]
@@ -138,11 +146,12 @@ def fit(
     if schedule is not None:
         run["steps"] = steps  # another end would have meant other learning rates from the start
     noise = torch.Generator(data.device).manual_seed(_stream(seed, 0))
+    scaler = torch.amp.GradScaler(data.device.type, enabled=precision is torch.float16)
     history, order = History(), None
 
     with _own_randomness(data.device, seed), _ctrl_c() as pressed, _Bar(steps, progress) as bar:
         if checkpoint is not None and Path(checkpoint).exists():
-            history = _load(Path(checkpoint), run, state, noise)
+            history = _load(Path(checkpoint), run, state, noise, scaler)
         groups = [group for optimizer in optimizers for group in optimizer.param_groups]
         try:
             for done in range(len(history), steps):
@@ -155,7 +164,7 @@ def fit(
                 batch = batch if prepare is None else prepare(batch)
                 for group, peak in zip(groups, peaks, strict=True):
                     group["lr"] = peak * (1.0 if schedule is None else schedule(done / steps))
-                with torch.autocast(data.device.type, torch.bfloat16, enabled=mixed_precision):
+                with _precision(data.device, precision, scaler):
                     values = {name: float(value) for name, value in step(batch, noise).items()}
                 for name, value in values.items():
                     if not math.isfinite(value):
@@ -174,7 +183,7 @@ def fit(
                     at = {"step": done + 1, "seconds": history.seconds[-1]}
                     history.evaluations.append({**at, **evaluate()})
                 if checkpoint is not None and (last or stop or (done + 1) % checkpoint_every == 0):
-                    _save(Path(checkpoint), run, state, noise, history)
+                    _save(Path(checkpoint), run, state, noise, scaler, history)
                 if stop:
                     break
         finally:
@@ -187,6 +196,20 @@ def fit(
 def _stream(seed: int, *name: int) -> int:
     """A seed of its own for each use, so that no two of them draw the same numbers."""
     return int(np.random.SeedSequence((seed, *name)).generate_state(1, np.uint64)[0] >> 1)
+
+
+@contextlib.contextmanager
+def _precision(
+    where: torch.device, precision: torch.dtype | None, scaler: torch.amp.GradScaler
+) -> Iterator[None]:
+    if precision is None:
+        yield
+        return
+    with (
+        torch.autocast(where.type, precision),
+        scaled_by(scaler if scaler.is_enabled() else None),
+    ):
+        yield
 
 
 @contextlib.contextmanager
@@ -221,12 +244,20 @@ def _ctrl_c() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _save(path: Path, run: object, state: Any, noise: torch.Generator, history: History) -> None:
+def _save(
+    path: Path,
+    run: object,
+    state: Any,
+    noise: torch.Generator,
+    scaler: torch.amp.GradScaler,
+    history: History,
+) -> None:
     cuda = noise.device.type == "cuda"
     content = {
         "run": run,
         "state": {name: item.state_dict() for name, item in state.items()},
         "noise": noise.get_state(),
+        "scaler": scaler.state_dict(),
         "global": torch.get_rng_state(),
         "global_cuda": torch.cuda.get_rng_state(noise.device) if cuda else None,
         "history": [history.values, history.seconds, history.evaluations],
@@ -237,7 +268,13 @@ def _save(path: Path, run: object, state: Any, noise: torch.Generator, history: 
     half.replace(path)
 
 
-def _load(path: Path, run: object, state: Any, noise: torch.Generator) -> History:
+def _load(
+    path: Path,
+    run: object,
+    state: Any,
+    noise: torch.Generator,
+    scaler: torch.amp.GradScaler,
+) -> History:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         saved = content["run"], sorted(content["state"])
@@ -253,6 +290,8 @@ def _load(path: Path, run: object, state: Any, noise: torch.Generator) -> Histor
     for name, item in state.items():
         item.load_state_dict(content["state"][name])
     noise.set_state(content["noise"])
+    if scaler.is_enabled() and content["scaler"]:
+        scaler.load_state_dict(content["scaler"])
     torch.set_rng_state(content["global"])
     if content["global_cuda"] is not None and noise.device.type == "cuda":
         torch.cuda.set_rng_state(content["global_cuda"], noise.device)

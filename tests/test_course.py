@@ -35,6 +35,27 @@ def test_steps_while_graded() -> None:
     assert course.steps(2) == 2
 
 
+def test_fewer_steps_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GQLIB_STEPS", "7")
+    assert course.steps(1000) == 7
+    assert course.steps(2) == 2
+    monkeypatch.setenv("GQLIB_STEPS", "")
+    assert course.steps(1000) == 1000
+
+
+def test_gpu_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GQLIB_GPU", raising=False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert course.gpu() is None
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert course.gpu() == torch.device("mps")
+    monkeypatch.setenv("GQLIB_GPU", "cpu")
+    assert course.gpu() == torch.device("cpu")
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    assert course.gpu() is None
+
+
 X, Y = torch.zeros(2, 3), torch.ones(2, 3)
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from gqlib import training
+from gqlib.models.updates import update
 
 DATA = torch.rand(50, 3, generator=torch.Generator().manual_seed(0))
 
@@ -257,7 +258,40 @@ def test_mixed_precision_only_when_asked() -> None:
 
     run.fit(1, look)
     run.fit(1, look, mixed_precision=True)
-    assert seen == [torch.float32, torch.bfloat16]
+    run.fit(1, look, mixed_precision=torch.bfloat16)
+    run.fit(1, look, mixed_precision=torch.float16)
+    assert seen == [torch.float32, torch.bfloat16, torch.bfloat16, torch.float16]
+    with pytest.raises(ValueError, match=r"mixed_precision=torch\.float64, expected False, True"):
+        run.fit(1, look, mixed_precision=torch.float64)
+
+
+def test_float16_scales_the_loss_and_resumes(tmp_path: Path) -> None:
+    """A gradient of 1e-7 is 0 in float16, unless the loss was scaled."""
+
+    def one(steps: int, file: Path | None = None, run: Run | None = None) -> Run:
+        run = run or Run()
+
+        def step(batch: torch.Tensor, generator: torch.Generator) -> dict[str, float]:
+            loss = 1e-7 * run.model(batch).float().mean()
+            update(loss, run.optimizer)
+            largest = max(float(p.grad.abs().max()) for p in run.model.parameters())
+            return {"loss": loss.item(), "gradient": largest}
+
+        run.history = run.fit(
+            steps, step, mixed_precision=torch.float16, checkpoint=file, checkpoint_every=1
+        )
+        return run
+
+    file = tmp_path / "run.pt"
+    whole = one(6, file)
+    assert min(whole.history["gradient"]) > 1e-9
+    saved = torch.load(file, weights_only=True)["scaler"]
+    assert saved["scale"] > 1
+    assert saved["_growth_tracker"] == 6
+    again = tmp_path / "again.pt"
+    one(2, again)
+    assert torch.equal(one(6, again).weights(), whole.weights())
+    assert torch.load(again, weights_only=True)["scaler"] == saved
 
 
 def test_data_and_model_must_be_on_one_device() -> None:

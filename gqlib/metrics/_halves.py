@@ -1,9 +1,9 @@
-"""Standard errors of scores that look at a sample's neighbours or at a whole spectrum.
+"""Standard errors of scores that look at a sample's neighbours.
 
 Each set is split at random into two halves, and half of the variance between the scores of the two
 is the variance at full size; that is repeated, and averaged. A bootstrap would not do: a sample
-drawn twice is its own nearest neighbour, and adds nothing to diversity. Nor would the jackknife,
-which for such scores is up to twice too large, or a first-order influence, which is too small.
+drawn twice is its own nearest neighbour. Nor would the jackknife, which for such scores is up to
+twice too large, or a first-order influence, which is too small.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from collections.abc import Callable
 
 import torch
 
-#: How often the sets are split: the degrees of freedom of an interval by Student's quantiles.
+#: How often the sets are split.
 SPLITS = 10
+#: Of Student's quantiles: splits share their samples, so ten tell as much as these many would that
+#: did not. Found by simulation: intervals of 95 % cover 92 to 98 % of 80 to 300 samples.
+DEGREES = 6
 
 
 def standard_errors(
     scores: Callable[..., torch.Tensor], *sets: torch.Tensor, seed: int = 0
 ) -> torch.Tensor:
-    """Standard errors, (V,), of ``scores(*sets)``, (V,), float64; each set's rows are samples."""
+    """Standard errors, float64, of ``scores(*sets)``, any shape; each set's rows are samples."""
     generator = torch.Generator().manual_seed(seed)
     variances = []
     for _ in range(SPLITS):

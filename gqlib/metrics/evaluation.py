@@ -125,21 +125,39 @@ def evaluate(
         check_level(confidence)
     check_k(k, k + 1, k + 1)
     notes: list[str] = []
-    if isinstance(real, GaussianStatistics) or isinstance(fake, GaussianStatistics):
-        notes.append("statistics without samples allow the Fréchet distance only, and no interval")
-        distance = frechet_distance(real, fake)
-        return Evaluation(
-            n_real=distance.n_real,
-            n_fake=distance.n_fake,
-            frechet_distance=distance,
-            faithful={},
-            notes=tuple(notes),
-        )
-    x, y = _input.features(real, "real"), _input.features(fake, "fake")
-    same_width(x.shape[1], y.shape[1])
+    x, y = _samples(real, "real"), _samples(fake, "fake")
+    if x is not None and y is not None:
+        same_width(x.shape[1], y.shape[1])
+    n, m = (s.n if isinstance(s, GaussianStatistics) else len(s) for s in (real, fake))
     progress("memorisation")
     others = _memorisation(train, holdout, y, confidence, seed, notes)
-    others |= _labels_and_classes(real_labels, fake_labels, probabilities, x, y, confidence, notes)
+    if real_labels is None or fake_labels is None:
+        notes.append("bias was not measured: give the groups of real samples and fakes")
+    else:
+        others["representation_gap"] = _bias(real_labels, fake_labels, n, m, confidence)
+    if probabilities is None:
+        notes.append("no Inception Score: give a classifier's probabilities for the fakes")
+    else:
+        others["inception_score"] = _classes(probabilities, m, confidence)
+    faithful = _nulls(others)
+    if x is None or y is None:
+        notes.append(
+            "statistics have no samples: of what compares both sides they allow the Fréchet "
+            "distance, without an interval"
+        )
+        progress("Fréchet distance")
+        distance = frechet_distance(real, fake)
+        if y is not None:
+            progress("diversity")
+            others |= _diversity({"vendi_score": y}, confidence, seed, notes)
+        return Evaluation(
+            n_real=n,
+            n_fake=m,
+            frechet_distance=distance,
+            faithful=faithful,
+            notes=tuple(notes),
+            **others,
+        )
     progress("Fréchet distance")
     frechet = _frechet(x, y, confidence)
     progress("pairs")
@@ -150,10 +168,9 @@ def evaluate(
         progress("intervals")
         scores = with_intervals(scores, x, y, confidence, seed)
     progress("diversity")
-    faithful = {"frechet_distance": frechet.expected, "kernel_distance": 0.0}
-    if scores is not None:
-        faithful |= scores.null
-    vendi = _diversity(x, y, confidence, seed, notes)
+    others |= _diversity({"vendi_score": y, "real_vendi_score": x}, confidence, seed, notes)
+    faithful |= {"frechet_distance": frechet.expected, "kernel_distance": 0.0}
+    faithful |= {} if scores is None else scores.null
     infinity = None
     if confidence is not None and len(y) >= 20:
         progress("infinity")
@@ -162,10 +179,6 @@ def evaluate(
         )
     elif confidence is None:
         notes.append("no intervals and no distance at infinity: give confidence=0.95 for them")
-    for name in ("authenticity", "copying_test", "representation_gap"):
-        result = others.get(name)
-        if result is not None and result.null is not None:
-            faithful[name] = result.null
     return Evaluation(
         n_real=len(x),
         n_fake=len(y),
@@ -175,22 +188,28 @@ def evaluate(
         neighbour_scores=scores,
         faithful=faithful,
         notes=tuple(notes),
-        **vendi,
         **others,
     )
 
 
+def _samples(x: Array | GaussianStatistics, name: str) -> torch.Tensor | None:
+    return None if isinstance(x, GaussianStatistics) else _input.features(x, name)
+
+
+def _nulls(found: Mapping[str, Any]) -> dict[str, float]:
+    """What a faithful model would get, of the results that tell it themselves."""
+    nulls = {name: getattr(result, "null", None) for name, result in found.items()}
+    return {name: null for name, null in nulls.items() if null is not None}
+
+
 def _diversity(
-    x: torch.Tensor, y: torch.Tensor, confidence: float | None, seed: int, notes: list[str]
+    sets: Mapping[str, torch.Tensor], confidence: float | None, seed: int, notes: list[str]
 ) -> dict[str, Any]:
-    if not (bool((x != 0).any(1).all()) and bool((y != 0).any(1).all())):
+    if not all(bool((t != 0).any(1).all()) for t in sets.values()):
         notes.append("no Vendi score: some features are all zeros, and a cosine needs a direction")
         return {}
-    level = confidence if min(len(x), len(y)) >= 4 else None
-    return {
-        "vendi_score": vendi_score(y, confidence=level, seed=seed),
-        "real_vendi_score": vendi_score(x, confidence=level, seed=seed),
-    }
+    level = confidence if min(len(t) for t in sets.values()) >= 4 else None
+    return {name: vendi_score(t, confidence=level, seed=seed) for name, t in sets.items()}
 
 
 class _Frechet(NamedTuple):
@@ -235,13 +254,16 @@ def _over_pairs(
 def _memorisation(
     train: Array | None,
     holdout: Array | None,
-    fake: torch.Tensor,
+    fake: torch.Tensor | None,
     confidence: float | None,
     seed: int,
     notes: list[str],
 ) -> dict[str, Any]:
     if train is None:
         notes.append("memorisation was not tested: give the training set, and held-out samples")
+        return {}
+    if fake is None:
+        notes.append("memorisation was not tested: it looks at each fake, and statistics have none")
         return {}
     search = Search({"train": train, "fake": fake, "holdout": holdout}, train_at_least=2)
     found: dict[str, Any] = {"authenticity": authenticity_of(search, confidence)}
@@ -252,40 +274,30 @@ def _memorisation(
     return found
 
 
-def _labels_and_classes(
-    real_labels: Array | Sequence[Any] | None,
-    fake_labels: Array | Sequence[Any] | None,
-    probabilities: Array | None,
-    real: torch.Tensor,
-    fake: torch.Tensor,
+def _bias(
+    real_labels: Array | Sequence[Any],
+    fake_labels: Array | Sequence[Any],
+    n_real: int | None,
+    n_fake: int | None,
     confidence: float | None,
-    notes: list[str],
-) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if real_labels is None or fake_labels is None:
-        notes.append("bias was not measured: give the groups of real samples and fakes")
-    else:
-        for name, labels, samples in (
-            ("real_labels", real_labels, real),
-            ("fake_labels", fake_labels, fake),
-        ):
-            if len(labels) != len(samples):
-                raise ValueError(
-                    f"{name} has {len(labels)} labels for {len(samples)} samples, expected one a "
-                    "sample"
-                )
-        found["representation_gap"] = representation_gap(real_labels, fake_labels, confidence)
-    if probabilities is None:
-        notes.append("no Inception Score: give a classifier's probabilities for the fakes")
-    else:
-        n = len(probabilities)
-        if n != len(fake):
+) -> GapResult:
+    for name, labels, n in (
+        ("real_labels", real_labels, n_real),
+        ("fake_labels", fake_labels, n_fake),
+    ):
+        if n is not None and len(labels) != n:
             raise ValueError(
-                f"probabilities has {n} rows for {len(fake)} fakes, expected one a fake"
+                f"{name} has {len(labels)} labels for {n} samples, expected one a sample"
             )
-        splits = min(10, n)
-        interval = confidence if n >= 2 * splits else None
-        found["inception_score"] = inception_score(
-            probabilities, splits=splits, confidence=interval
-        )
-    return found
+    return representation_gap(real_labels, fake_labels, confidence)
+
+
+def _classes(
+    probabilities: Array, n_fake: int | None, confidence: float | None
+) -> InceptionScoreResult:
+    n = len(probabilities)
+    if n_fake is not None and n != n_fake:
+        raise ValueError(f"probabilities has {n} rows for {n_fake} fakes, expected one a fake")
+    splits = min(10, n)
+    interval = confidence if n >= 2 * splits else None
+    return inception_score(probabilities, splits=splits, confidence=interval)

@@ -102,7 +102,7 @@ def extrapolated(
     for size in sizes:
         rows = torch.randperm(n, generator=generator)[:size].to(t.device)
         part = fit_samples(t[rows], "fake").to(whole.mean.device)
-        values.append(squared_distance(whole.mean, whole.root, part.mean, part.root))
+        values.append(squared_distance(whole, part))
     intercept, slope, r2 = line_in_inverse(sizes, values)
     interval = None
     if confidence is not None:

@@ -21,8 +21,8 @@ from gqlib.metrics._input import Array, chunks, features, finite, offsets, tenso
 
 #: Rows that are widened to float64 at a time.
 _ROWS = 8192
-#: Columns of a block of XᵀX: large enough for a fast product.
-_COLUMNS = 512
+#: Rows or columns of a block of a matrix of which half is computed: enough for a fast product.
+BLOCK = 512
 #: Of a file of statistics; a higher one is refused.
 _VERSION = 1
 _KEYS = ("mu", "sigma", "version", "n", "extractor", "resize")
@@ -276,11 +276,32 @@ def gram(x: torch.Tensor) -> torch.Tensor:
     """XᵀX (D, D), of which the blocks below the diagonal are copied."""
     d = x.shape[1]
     product = x.new_empty(d, d)
-    for start in range(0, d, _COLUMNS):
-        stop = min(start + _COLUMNS, d)
+    for start in range(0, d, BLOCK):
+        stop = min(start + BLOCK, d)
         product[:stop, start:stop] = x[:, :stop].T @ x[:, start:stop]
         product[start:stop, :start] = product[:start, start:stop].T
     return product
+
+
+def cholesky(matrix: torch.Tensor) -> torch.Tensor | None:
+    """The lower triangular L with LLᵀ = ``matrix``, or None where it is not positive definite.
+
+    In blocks on a CPU, where PyTorch's own takes twice the time.
+    """
+    size = len(matrix) if matrix.is_cuda else BLOCK // 2
+    lower = matrix.clone()
+    for start in range(0, len(lower), size):
+        rest = start + size
+        corner, failed = torch.linalg.cholesky_ex(lower[start:rest, start:rest])
+        if int(failed):
+            return None
+        lower[start:rest, start:rest] = corner
+        below = lower[rest:, start:rest]
+        below.copy_(torch.linalg.solve_triangular(corner.mT, below, upper=True, left=False))
+        for column in range(rest, len(lower), BLOCK):
+            rows, columns = lower[column:], lower[column : column + BLOCK, start:rest]
+            rows[:, column : column + BLOCK].addmm_(rows[:, start:rest], columns.mT, alpha=-1)
+    return lower.tril_()
 
 
 def above_rounding(values: torch.Tensor) -> torch.Tensor:

@@ -23,7 +23,7 @@ from typing import ClassVar
 
 import torch
 
-from gqlib.metrics._halves import SPLITS, standard_errors
+from gqlib.metrics._halves import DEGREES, standard_errors
 from gqlib.metrics._input import Array, features, same_width
 from gqlib.metrics._pairs import TILE, Points, Tile, around_real, exact_squares, visit
 from gqlib.metrics.result import Interval, Results, share_interval, student_interval
@@ -46,6 +46,7 @@ class NeighbourScores(Results):
             formulas above; precision and recall as the share of real samples that lie in a ball
             of the others, each left out in turn.
         errors: Standard errors of the four, if intervals were asked.
+        null_errors: Those of how far each lies from its ``null``, likewise.
     """
 
     VALUES: ClassVar[tuple[str, ...]] = ("precision", "recall", "density", "coverage")
@@ -57,15 +58,20 @@ class NeighbourScores(Results):
     k: int
     null: Mapping[str, float]
     errors: Mapping[str, float] | None = None
+    null_errors: Mapping[str, float] | None = None
 
     def p_value_below(self, name: str) -> float:
-        """Probability of a score as low or lower from fakes of the real law; needs ``errors``."""
+        """Probability of a score as low or lower from fakes of the real law; needs intervals."""
         from scipy.special import stdtr
 
-        if self.errors is None:
+        if self.null_errors is None:
             raise ValueError("a p-value needs standard errors: ask for intervals (confidence=0.95)")
         gap = getattr(self, name) - self.null[name]
-        return float(stdtr(SPLITS, gap / self.errors[name]))
+        return float(stdtr(DEGREES, gap / self.null_errors[name]))
+
+    def above_null(self) -> torch.Tensor:
+        """How far each score lies above its ``null``, in the order of ``VALUES``, (V,)."""
+        return self.values() - torch.tensor([self.null[name] for name in self.VALUES])
 
 
 def neighbour_scores(
@@ -106,19 +112,23 @@ def with_intervals(
             f"confidence with k={k} needs at least {2 * k + 2} samples a side, got {smaller}: "
             "pass more samples, a smaller k, or confidence=None"
         )
-    found = standard_errors(lambda a, b: neighbour_scores(a, b, k).values(), x, y, seed=seed)
+
+    def both(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        half = neighbour_scores(a, b, k)
+        return torch.stack([half.values(), half.above_null()])
+
     # Where no half differs from another, one sample might.
-    found = found.clamp_min(1 / smaller)
-    errors = dict(zip(scores.VALUES, found.tolist(), strict=True))
+    found = standard_errors(both, x, y, seed=seed).clamp_min(1 / smaller).tolist()
+    errors, null_errors = (dict(zip(scores.VALUES, row, strict=True)) for row in found)
     interval = {}
     for name, error in errors.items():
         value = float(getattr(scores, name))
         if name == "density":
-            low, high, level = student_interval(value, error, SPLITS, confidence)
+            low, high, level = student_interval(value, error, DEGREES, confidence)
             interval[name] = Interval(max(low, 0.0), high, level)
         else:
-            interval[name] = share_interval(value, error, SPLITS, confidence)
-    return replace(scores, interval=interval, errors=errors)
+            interval[name] = share_interval(value, error, DEGREES, confidence)
+    return replace(scores, interval=interval, errors=errors, null_errors=null_errors)
 
 
 def expected_coverage(n_real: int, n_fake: int, k: int) -> float:

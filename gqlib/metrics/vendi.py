@@ -17,10 +17,12 @@ import math
 
 import torch
 
-from gqlib.metrics._halves import SPLITS, standard_errors
 from gqlib.metrics._input import Array, features, wide
 from gqlib.metrics.gaussian import above_rounding, gram
 from gqlib.metrics.result import Interval, Result, student_interval
+
+#: Groups of samples that the jackknife leaves out in turn.
+_GROUPS = 50
 
 
 def vendi_score(x: Array, q: float = 1, confidence: float | None = None, seed: int = 0) -> Result:
@@ -29,8 +31,8 @@ def vendi_score(x: Array, q: float = 1, confidence: float | None = None, seed: i
     Args:
         x: Features of shape (N, D), N ≥ 1, no row of zeros.
         q: Order, ≥ 0 or ``math.inf``: small ones count rare samples more; 0 is the rank.
-        confidence: Level of an interval, from the spread over random halves; not for q = 0.
-        seed: Seeds the halves.
+        confidence: Level of an interval, by the jackknife over random groups; not for q = 0.
+        seed: Seeds the groups.
 
     Raises:
         ValueError: Another rank, a NaN, a row of zeros, q < 0, an interval for q = 0 or for fewer
@@ -40,8 +42,8 @@ def vendi_score(x: Array, q: float = 1, confidence: float | None = None, seed: i
         raise ValueError(f"q={q}, expected an order ≥ 0, math.inf included")
     rows = _unit(wide(features(x, "x", at_least=1)))
     n = len(rows)
-    log = _log_score(rows, q)
-    score = math.exp(float(log))
+    products = _products(rows)
+    score = math.exp(_log_score(products, q))
     if q == 0:
         score = float(round(score))
     interval = None
@@ -53,8 +55,11 @@ def vendi_score(x: Array, q: float = 1, confidence: float | None = None, seed: i
                 f"confidence={confidence} needs at least 4 samples, got {n}: pass more, or "
                 "confidence=None"
             )
-        error = score * float(standard_errors(lambda t: _log_score(t, q), rows, seed=seed))
-        low, high, level = student_interval(score, error, SPLITS, confidence)
+        without = _without_groups(rows, products, q, seed)
+        # Of G values with a group left out, by the jackknife (Efron and Stein 1981).
+        groups = len(without)
+        error = score * (groups - 1) / groups**0.5 * float(without.std())
+        low, high, level = student_interval(score, error, groups - 1, confidence)
         interval = Interval(max(low, 1.0), min(high, float(n)), level)
     return Result(
         value=score, n_real=0, n_fake=n, interval=interval, name=f"Vendi score (q = {q:g})"
@@ -73,20 +78,43 @@ def _unit(x: torch.Tensor) -> torch.Tensor:
     return x / x.square().sum(1, keepdim=True).sqrt()
 
 
-def _log_score(rows: torch.Tensor, q: float) -> torch.Tensor:
-    """The logarithm of the score of rows of length 1, (N, D), in a tensor of one number."""
+def _products(rows: torch.Tensor) -> torch.Tensor:
+    """Inner products of all pairs of rows (N, D), or of all pairs of columns where these are fewer.
+
+    Both have the same eigenvalues other than 0.
+    """
     n, d = rows.shape
-    values = torch.linalg.eigvalsh(gram(rows.T if n <= d else rows))
+    return gram(rows.T if n <= d else rows)
+
+
+def _without_groups(
+    rows: torch.Tensor, products: torch.Tensor, q: float, seed: int
+) -> torch.Tensor:
+    """Logarithms of the score without each of some groups of the rows, (G,)."""
+    n, d = rows.shape
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed)).to(rows.device)
+    groups = order.tensor_split(min(n, _GROUPS))
+    logs = []
+    for group in groups:
+        if n <= d:
+            kept = torch.ones(n, dtype=torch.bool, device=rows.device)
+            kept[group] = False
+            logs.append(_log_score(products[kept][:, kept], q))
+        else:
+            logs.append(_log_score(products - gram(rows[group]), q))
+    return torch.tensor(logs, dtype=torch.float64)
+
+
+def _log_score(products: torch.Tensor, q: float) -> float:
+    """The logarithm of the score of samples with these inner products."""
+    values = torch.linalg.eigvalsh(products)
     # An eigenvalue that is 0 comes out as rounding; the others then sum to 1 to all digits.
     values = values[above_rounding(values)]
     values = values / values.sum()
-    log: torch.Tensor
     if q == 1:
-        log = -torch.xlogy(values, values).sum()
-    elif math.isinf(q):
-        log = -values.max().log()
-    elif q == 0:
-        log = torch.tensor(len(values), dtype=torch.float64).log()
-    else:
-        log = torch.logsumexp(q * values.log(), 0) / (1 - q)
-    return log
+        return -float(torch.xlogy(values, values).sum())
+    if math.isinf(q):
+        return -float(values.max().log())
+    if q == 0:
+        return math.log(len(values))
+    return float(torch.logsumexp(q * values.log(), 0)) / (1 - q)

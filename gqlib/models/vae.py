@@ -22,6 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gqlib.models.updates import update
+
 
 class VAE(nn.Module):
     """Two perceptrons with Bernoulli pixels: the network of Kingma & Welling 2014, appendix C.
@@ -161,9 +163,7 @@ def vae_step(
     mu, logvar = encode(x)
     logits = decode(reparameterize(mu, logvar, generator))
     loss, reconstruction, kl = vae_loss(logits, x, mu, logvar, beta)
-    optimizer.zero_grad()
-    torch.autograd.backward(loss)
-    optimizer.step()
+    update(loss, optimizer)
     return {
         "loss": loss.item(),
         "reconstruction": reconstruction.item(),

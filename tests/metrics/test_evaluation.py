@@ -221,16 +221,39 @@ def test_statistics_allow_the_frechet_distance(confidence):
     want = float(frechet_distance(REAL, FAKE))
     for real, fake in ((a, b), (a, FAKE), (REAL, b)):
         got = evaluate(real, fake, confidence=confidence)
-        assert set(got.results) == {"frechet_distance"}
+        diversity = {"vendi_score"} if fake is FAKE else set()
+        assert set(got.results) == {"frechet_distance"} | diversity
         assert float(got.frechet_distance) == pytest.approx(want, rel=1e-9)
         assert got.frechet_distance.interval is None
         assert (got.n_real, got.n_fake) == (120, 90)
-        assert "statistics without samples" in got.notes[0]
+        assert "statistics have no samples" in got.notes[-1]
     unknown = GaussianStatistics.from_moments(a.mean, a.cov)
     got = evaluate(unknown, FAKE)
     assert got.n_real is None
     assert any("unknown" in warning for warning in got.warnings)
     json.loads(got.json())
+
+
+def test_statistics_leave_what_needs_no_features_of_both_sides():
+    a, b = GaussianStatistics.from_features(REAL), GaussianStatistics.from_features(FAKE)
+    labels = {"real_labels": [0, 1] * 60, "fake_labels": [0, 1, 1] * 30}
+    probabilities = torch.full((90, 3), 1 / 3)
+    given = dict(labels, probabilities=probabilities, train=REAL[:50], holdout=REAL[50:])
+    whole = evaluate(REAL, FAKE, **given)
+    both = evaluate(a, b, **given, confidence=0.9)
+    assert set(both.results) == {"frechet_distance", "representation_gap", "inception_score"}
+    assert float(both.representation_gap) == float(whole.representation_gap)
+    assert both.representation_gap.interval is not None
+    assert both.faithful["representation_gap"] == whole.faithful["representation_gap"]
+    assert any("memorisation was not tested" in note for note in both.notes)
+    one = evaluate(a, FAKE, **given)
+    for name in ("authenticity", "copying_test", "vendi_score", "inception_score"):
+        assert float(one.results[name]) == float(whole.results[name])
+    for bad in (dict(given, real_labels=[0] * 5), dict(given, probabilities=probabilities[:7])):
+        with pytest.raises(ValueError, match="expected one a"):
+            evaluate(a, b, **bad)
+    unknown = GaussianStatistics.from_moments(a.mean, a.cov)
+    assert evaluate(unknown, b, real_labels=[0] * 5, fake_labels=[0] * 90).representation_gap
 
 
 # --- warnings

@@ -137,12 +137,35 @@ def test_many_rows_are_taken_in_pieces(monkeypatch):
     interval = frechet_distance(x, y, confidence=0.9).interval
     for part in (gaussian, _frechet_law):
         monkeypatch.setattr(part, "_ROWS", 17)
-    monkeypatch.setattr(gaussian, "_COLUMNS", 4)
+    for part in (gaussian, module):
+        monkeypatch.setattr(part, "BLOCK", 4)
     assert float(frechet_distance(x, y)) == pytest.approx(want, rel=1e-12)
     again = frechet_distance(x, y, confidence=0.9).interval
     assert tuple(again) == pytest.approx(tuple(interval), rel=1e-9)
     statistics = GaussianStatistics.from_features(x)
     np.testing.assert_allclose(statistics.cov, np.cov(x.T), rtol=1e-10, atol=1e-12)
+    others = GaussianStatistics.from_features(y)
+    assert float(frechet_distance(statistics, others)) == pytest.approx(want, rel=1e-9)
+
+
+@pytest.mark.parametrize("d", [1, 7, 8, 255, 600, 1030])
+def test_cholesky_factor_in_blocks(d):
+    cov = np.cov(mixed(2 * d + 2, d, 1).T).reshape(d, d)
+    got = gaussian.cholesky(torch.from_numpy(cov))
+    np.testing.assert_allclose(got @ got.T, cov, rtol=1e-12, atol=1e-12 * cov.max())
+    assert torch.equal(got, got.tril())
+    cov[-1, -1] = -1
+    assert gaussian.cholesky(torch.from_numpy(cov)) is None
+
+
+def test_distance_from_statistics_of_many_features():
+    x, y = mixed(1400, 700, 1), mixed(1300, 700, 2) + 0.1
+    one, two = GaussianStatistics.from_features(x), GaussianStatistics.from_features(y)
+    assert module.fit(one, "real").triangular
+    cross = scipy.linalg.sqrtm(one.cov.numpy() @ two.cov.numpy()).real.trace()
+    trace = float(one.cov.trace() + two.cov.trace())
+    want = float((one.mean - two.mean).square().sum()) + trace - 2 * cross
+    assert float(frechet_distance(one, two)) == pytest.approx(want, abs=1e-7 * trace)
 
 
 def test_float32_gives_the_result_of_its_widening():

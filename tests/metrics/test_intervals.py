@@ -109,7 +109,7 @@ def vendi(n, d, q, law):
             x = x * torch.logspace(0, -2, d, dtype=torch.float64)
         return of(vendi_score(x, q, confidence=level))
 
-    return Case(f"vendi {n}x{d} q={q} {law}", measure)
+    return Case(f"vendi {n}x{d} q={q} {law}", measure, most=0.995)
 
 
 def memorising(metric, n, m, d, copies):
@@ -178,9 +178,8 @@ CASES = [
 ]
 
 
-#: Of 0.95. Most cases come out between 0.92 and 0.98; Vendi of fewer samples than features, and
-#: scores of 80 samples near 0 or 1, come out near 0.89.
-LEAST = 0.87
+#: Of 0.95, less what 250 runs may be off by.
+LEAST = 0.9
 
 
 def covered(runs):

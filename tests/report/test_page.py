@@ -164,7 +164,7 @@ def test_not_tested_says_what_to_give() -> None:
     page = check_page(make(statistics()).html())
     assert page.text.count("– not tested") == 8
     assert "To test for it, give the training set (--train)" in page.text
-    assert "Statistics without samples allow" in page.text
+    assert "Statistics have no samples" in page.text
 
 
 def test_nearest_real_images_are_called_so() -> None:
