@@ -55,8 +55,10 @@ digits: $(VENV)/.ready-dev  ## train the digit network again (about a minute)
 peers: $(VENV)/.ready-bench  ## the metrics' answers beside those of other packages
 	$(BIN)/python -m pytest tests/peers $(TEST_FLAGS)
 
-bench: $(VENV)/.ready-bench  ## seconds and memory beside other packages (half an hour)
+bench: $(VENV)/.ready-bench  ## seconds, memory and quality beside other packages (three quarters of an hour)
 	$(BIN)/python benchmarks/vae_race.py
+	$(BIN)/python benchmarks/gan_quality.py
+	$(BIN)/python benchmarks/training_race.py
 	$(BIN)/python benchmarks/features_race.py
 	$(BIN)/python benchmarks/metrics_race.py
 

@@ -25,17 +25,16 @@ def steps(full: int, graded_steps: int = 3) -> int:
     """The number of steps (epochs, batches, points of a curve) that an experiment should take.
 
     ``full`` when a student runs the lesson; at most ``graded_steps`` while it is graded, since no
-    points depend on an experiment. Nor ever more than ``GQLIB_STEPS``, where that is set.
+    points depend on an experiment, or where ``GQLIB_QUICK`` is set, to see whether a lesson runs.
     """
-    most = min(full, graded_steps) if graded() else full
-    return min(most, int(os.environ.get("GQLIB_STEPS") or most))
+    return min(full, graded_steps) if graded() or os.environ.get("GQLIB_QUICK") else full
 
 
 def gpu() -> torch.device | None:
     """The GPU that a lesson's GPU cell runs on; ``None`` where there is none, and while graded.
 
-    ``GQLIB_GPU`` names another device in its place: with ``cpu``, and ``GQLIB_STEPS`` set to a few,
-    such a cell can be tried anywhere.
+    ``GQLIB_GPU`` names another device in its place: with ``cpu``, and ``GQLIB_QUICK`` set, such a
+    cell can be tried anywhere.
     """
     from gqlib import training
 

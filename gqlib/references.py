@@ -12,12 +12,46 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from gqlib import metrics
-from gqlib.metrics import divergences, extrapolation, frechet
-from gqlib.models import vae
-from gqlib.models.vae import active_units, iwae_bound, reconstruction_error, vae_loss
+from gqlib import data, metrics
+from gqlib.metrics import collapse, divergences, extrapolation, frechet, modes
+from gqlib.models import gan, gradient_estimators, vae
+from gqlib.models.adversarial import (
+    discriminator_loss,
+    generator_loss,
+    generator_loss_saturating,
+    gradient_penalty,
+    gradient_wrt_logit,
+    optimal_discriminator,
+    value_at_optimum,
+    wasserstein_1d,
+)
+from gqlib.models.autoregressive import (
+    bits_per_dim,
+    causal_mask,
+    chain_rule_nll,
+    receptive_field,
+    sample_pixels,
+)
+from gqlib.models.linear_gaussian import elbo, gaussian_nll, log_marginal, posterior
+from gqlib.models.vae import (
+    active_units,
+    iwae_bound,
+    kl_to_standard_normal,
+    reconstruction_error,
+    reparameterize,
+    vae_loss,
+)
 
 __all__ = [  # noqa: RUF022 - in the order of the lessons
+    # 00_start_here
+    "mean_image",
+    # 01_four_failures
+    "assign_modes",
+    "covered_modes",
+    "high_quality_fraction",
+    "mode_kl",
+    "copy_fraction",
+    "diagnose",
     # 02_error_measures
     "mse",
     "psnr",
@@ -25,12 +59,44 @@ __all__ = [  # noqa: RUF022 - in the order of the lessons
     "js_divergence",
     "gaussian_kl",
     "kl_monte_carlo",
+    # 03_autoregressive
+    "chain_rule_nll",
+    "bits_per_dim",
+    "causal_mask",
+    "receptive_field",
+    "sample_pixels",
+    # 04_vae_theory
+    "log_marginal",
+    "posterior",
+    "reparameterize",
+    "kl_to_standard_normal",
+    "elbo",
+    "gaussian_nll",
+    "pathwise_gradient",
+    "score_function_gradient",
     # 05_vae_training
     "vae_loss",
     "vae_step",
     "reconstruction_error",
     "iwae_bound",
     "active_units",
+    # 06_gan_theory
+    "discriminator_loss",
+    "generator_loss_saturating",
+    "generator_loss",
+    "optimal_discriminator",
+    "value_at_optimum",
+    "gradient_wrt_logit",
+    "wasserstein_1d",
+    "gradient_penalty",
+    # 07_gan_training
+    "gan_step",
+    "make_generator",
+    "make_discriminator",
+    "update_ema",
+    "slerp",
+    "class_histogram",
+    "collapsed",
     # 09_frechet_distance
     "feature_statistics",
     "sqrtm_psd",
@@ -39,6 +105,40 @@ __all__ = [  # noqa: RUF022 - in the order of the lessons
     "distance_at_infinity",
     "polynomial_mmd2",
 ]
+
+
+# 00_start_here
+
+
+def mean_image(images: Tensor) -> Tensor:
+    return data.mean_image(images)
+
+
+# 01_four_failures
+
+
+def assign_modes(samples: Tensor, centers: Tensor) -> Tensor:
+    return modes.assign_modes(samples, centers)
+
+
+def covered_modes(samples: Tensor, centers: Tensor, std: float) -> int:
+    return modes.covered_modes(samples, centers, std)
+
+
+def high_quality_fraction(samples: Tensor, centers: Tensor, std: float) -> float:
+    return modes.high_quality_fraction(samples, centers, std)
+
+
+def mode_kl(samples: Tensor, centers: Tensor) -> float:
+    return modes.mode_kl(samples, centers)
+
+
+def copy_fraction(samples: Tensor, train: Tensor, tolerance: float) -> float:
+    return modes.copy_fraction(samples, train, tolerance)
+
+
+def diagnose(samples: Tensor, train: Tensor, centers: Tensor, std: float) -> set[str]:
+    return modes.diagnose(samples, train, centers, std)
 
 
 # 02_error_measures
@@ -70,6 +170,17 @@ def kl_monte_carlo(
     return divergences.kl_monte_carlo(log_p, log_q, samples)
 
 
+# 04_vae_theory
+
+
+def pathwise_gradient(mu: float, n: int, generator: torch.Generator) -> Tensor:
+    return gradient_estimators.pathwise_gradient(torch.square, mu, n, generator)
+
+
+def score_function_gradient(mu: float, n: int, generator: torch.Generator) -> Tensor:
+    return gradient_estimators.score_function_gradient(torch.square, mu, n, generator)
+
+
 # 05_vae_training
 
 
@@ -77,6 +188,45 @@ def vae_step(
     model: nn.Module, x: Tensor, optimizer: torch.optim.Optimizer, generator: torch.Generator
 ) -> dict[str, float]:
     return vae.vae_step(model, x, optimizer, generator)
+
+
+# 07_gan_training
+
+
+def gan_step(
+    real: Tensor,
+    G: nn.Module,
+    D: nn.Module,
+    opt_G: torch.optim.Optimizer,
+    opt_D: torch.optim.Optimizer,
+    latent_dim: int,
+    generator: torch.Generator,
+) -> dict[str, float]:
+    return gan.gan_step(real, G, D, opt_G, opt_D, latent_dim, generator)
+
+
+def make_generator(latent_dim: int) -> nn.Module:
+    return gan.Generator(latent_dim)
+
+
+def make_discriminator() -> nn.Module:
+    return gan.Discriminator()
+
+
+def update_ema(ema: nn.Module, model: nn.Module, decay: float) -> None:
+    gan.update_ema(ema, model, decay)
+
+
+def slerp(z0: Tensor, z1: Tensor, steps: int) -> Tensor:
+    return gan.slerp(z0, z1, steps)
+
+
+def class_histogram(labels: Tensor, classes: int = 10) -> Tensor:
+    return collapse.class_histogram(labels, classes)
+
+
+def collapsed(hist: Tensor, reference: Tensor, level: float = 0.05) -> bool:
+    return collapse.collapsed(hist, reference, level)
 
 
 # 09_frechet_distance

@@ -31,8 +31,14 @@ class Case:
 
 
 CASES = [
+    Case("00_start_here", typed="mean_image", slider=True),
+    Case("01_four_failures", typed="assign_modes", slider=True),
     Case("02_error_measures", typed="mse", slider=True),
+    Case("03_autoregressive", typed="bits_per_dim"),
+    Case("04_vae_theory", typed="kl_to_standard_normal", slider=True),
     Case("05_vae_training", typed="iwae_bound", slider=True),
+    Case("06_gan_theory", typed="generator_loss", slider=True),
+    Case("07_gan_training", typed="class_histogram", slider=True),
     Case("09_frechet_distance", typed="frechet_1d", slider=True),
 ]
 

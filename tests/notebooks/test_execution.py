@@ -40,7 +40,7 @@ def test_unsolved_lesson_fails_in_its_test_cells_only(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a handful of steps, its GPU cells included: the whole run is the solution's."""
-    monkeypatch.setenv("GQLIB_STEPS", "3")
+    monkeypatch.setenv("GQLIB_QUICK", "1")
     monkeypatch.setenv("GQLIB_GPU", "cpu")
     nb = nbformat.read(ROOT / "lessons" / name / f"{name}.ipynb", as_version=4)
     seconds = run(nb, tmp_path)

@@ -10,7 +10,16 @@ import pytest
 
 from tests.notebooks.answer import Answer, Answers, Lesson, grade, load, outcomes
 
-LESSONS = ("02_error_measures", "05_vae_training", "09_frechet_distance")
+LESSONS = (
+    "00_start_here",
+    "01_four_failures",
+    "02_error_measures",
+    "03_autoregressive",
+    "04_vae_theory",
+    "05_vae_training",
+    "06_gan_theory",
+    "09_frechet_distance",
+)
 
 lesson = functools.cache(Lesson)
 answers: functools._lru_cache_wrapper[Answers] = functools.cache(load)
