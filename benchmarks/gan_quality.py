@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import itertools
 import json
 import platform
 import statistics
@@ -40,7 +41,14 @@ BATCH = 64
 STEPS = 2500
 RATE = 2e-3
 BETAS = (0.5, 0.99)
-DECAY = 0.998
+
+
+def decay(step: int) -> float:
+    """Of the average at update ``step`` = 1, 2, …: its memory is about a ninth of the run so far.
+
+    A constant 0.999 would leave 8 % of the untrained weights in it after 2,500 updates.
+    """
+    return (1 + step) / (10 + step)
 
 
 def falling(progress: float) -> float:
@@ -55,13 +63,13 @@ def train_gan(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         G, D = Generator(LATENT), Discriminator()
-    ema = copy.deepcopy(G)
+    ema, updates = copy.deepcopy(G), itertools.count(1)
     opt_G = torch.optim.Adam(G.parameters(), lr=RATE, betas=BETAS, fused=True)
     opt_D = torch.optim.Adam(D.parameters(), lr=RATE, betas=BETAS, fused=True)
 
     def step(real: torch.Tensor, generator: torch.Generator) -> dict[str, float]:
         values = gan_step(real, G, D, opt_G, opt_D, LATENT, generator)
-        update_ema(ema, G, DECAY)
+        update_ema(ema, G, decay(next(updates)))
         return values
 
     history = training.fit(

@@ -16,9 +16,11 @@ import importlib.util
 import inspect
 import io
 import multiprocessing
+import multiprocessing.connection
+import os
 import signal
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -173,33 +175,58 @@ def _child(connection: Any, function: Callable[..., Any], *arguments: Any) -> No
     connection.close()
 
 
-def forked(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call ``function`` in a fork of this warm process, and return what it returns."""
+def forked(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """What ``function(*call)`` returns for each of ``calls``, in forks of this warm process.
+
+    As many run at once as there are cores, each with one thread.
+    """
     context = multiprocessing.get_context("fork")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(there, function, *arguments), daemon=True)
-    process.start()
-    there.close()
+    waiting, results = list(enumerate(calls)), [None] * len(calls)
+    running: dict[Any, tuple[int, Any]] = {}
     try:
-        if not here.poll(10 * TIME_LIMIT):
-            raise TimeoutError(f"the forked process gave no answer in {10 * TIME_LIMIT} s")
-        return here.recv()
-    except EOFError:
-        raise RuntimeError("the forked process died before it answered") from None
+        while waiting or running:
+            while waiting and len(running) < (os.cpu_count() or 1):
+                place, call = waiting.pop(0)
+                here, there = context.Pipe(duplex=False)
+                process = context.Process(target=_child, args=(there, function, *call), daemon=True)
+                process.start()
+                there.close()
+                running[here] = place, process
+            ready = multiprocessing.connection.wait(list(running), 10 * TIME_LIMIT)
+            if not ready:
+                raise TimeoutError(f"no forked process answered in {10 * TIME_LIMIT} s")
+            for here in ready:
+                place, process = running.pop(here)
+                try:
+                    results[place] = here.recv()
+                except EOFError:
+                    raise RuntimeError("a forked process died before it answered") from None
+                finally:
+                    process.kill()
+                    process.join()
     finally:
-        process.kill()
-        process.join()
+        for _, process in running.values():
+            process.kill()
+            process.join()
+    return results
+
+
+def grades(lesson: Lesson, exercise: str, answers: Sequence[str]) -> list[dict[str, bool]]:
+    """Which test cells of ``exercise`` give each of the answers their points."""
+    tests = {name: lesson.source[name] for name in lesson.tests(exercise)}
+    return forked(_run_cells, [(lesson.set_up, answer, tests) for answer in answers])
 
 
 def grade(lesson: Lesson, exercise: str, answer: str) -> dict[str, bool]:
-    """Which test cells of ``exercise`` give the answer their points."""
-    tests = {name: lesson.source[name] for name in lesson.tests(exercise)}
-    return forked(_run_cells, lesson.set_up, answer, tests)  # type: ignore[no-any-return]
+    """The same for one answer."""
+    return grades(lesson, exercise, [answer])[0]
 
 
-def outcomes(lesson: Lesson, exercise: str, answer: str, probe: Callable[[Any], list[Any]]) -> str:
-    """What the answer returns on the probes, as text; an exception counts by its type."""
-    return forked(_outcomes, lesson.set_up, exercise, answer, probe)  # type: ignore[no-any-return]
+def outcomes(
+    lesson: Lesson, exercise: str, answers: Sequence[str], probe: Callable[[Any], list[Any]]
+) -> list[str]:
+    """What each answer returns on the probes, as text; an exception counts by its type."""
+    return forked(_outcomes, [(lesson.set_up, exercise, answer, probe) for answer in answers])
 
 
 def _outcomes(set_up: str, exercise: str, answer: str, probe: Callable[[Any], list[Any]]) -> str:

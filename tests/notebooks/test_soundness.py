@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import os
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
-from tests.notebooks.answer import Answer, Answers, Lesson, grade, load, outcomes
+from tests.notebooks.answer import Answer, Answers, Lesson, grade, grades, load, outcomes
 
 LESSONS = (
     "00_start_here",
@@ -18,6 +19,7 @@ LESSONS = (
     "04_vae_theory",
     "05_vae_training",
     "06_gan_theory",
+    "07_gan_training",
     "09_frechet_distance",
 )
 
@@ -46,6 +48,13 @@ def gqlib_calls(exercise: str) -> list[Answer]:
     calls = [Answer(exercise, k, f"def {exercise}{arguments}{v}") for k, v in bodies.items()]
     alias = f"import functools, gqlib.references as r\n{exercise} = functools.partial(r.{exercise})"
     return [*calls, Answer(exercise, "is an alias of the course's own answer", alias)]
+
+
+def graded(
+    name: str, exercise: str, given: list[Answer]
+) -> Iterator[tuple[Answer, dict[str, bool]]]:
+    """Each answer with the test cells that give it their points."""
+    return zip(given, grades(lesson(name), exercise, [a.source for a in given]), strict=True)
 
 
 @pytest.fixture(params=["", "another seed"], ids=["no secret", "secret"])
@@ -84,17 +93,17 @@ def test_solution_keeps_all_points(name: str, exercise: str) -> None:
 @each_exercise
 def test_stub_earns_nothing(name: str, exercise: str) -> None:
     stub = f"def {exercise}(*args, **kwargs):\n    raise NotImplementedError"
-    assert not any(grade(lesson(name), exercise, stub).values())
-    assert not any(grade(lesson(name), exercise, "pass").values()), "not defined at all"
+    stubbed, undefined = grades(lesson(name), exercise, [stub, "pass"])
+    assert not any(stubbed.values())
+    assert not any(undefined.values()), "not defined at all"
 
 
 @each_exercise
 @pytest.mark.usefixtures("secret")
 def test_mutants_lose_the_points_of_what_they_break(name: str, exercise: str) -> None:
     survivors = []
-    for mutant in answers(name).of("mutants", exercise):
+    for mutant, earned in graded(name, exercise, answers(name).of("mutants", exercise)):
         assert mutant.breaks, mutant.name
-        earned = grade(lesson(name), exercise, mutant.source)
         survivors += [(mutant.name, cell) for cell in mutant.breaks if earned[cell]]
     assert not survivors
 
@@ -102,15 +111,14 @@ def test_mutants_lose_the_points_of_what_they_break(name: str, exercise: str) ->
 @each_exercise
 @pytest.mark.usefixtures("secret")
 def test_variants_keep_all_points(name: str, exercise: str) -> None:
-    for variant in answers(name).of("variants", exercise):
-        earned = grade(lesson(name), exercise, variant.source)
+    for variant, earned in graded(name, exercise, answers(name).of("variants", exercise)):
         assert all(earned.values()), (variant.name, earned)
 
 
 @each_exercise
 def test_answers_that_call_gqlib_earn_nothing(name: str, exercise: str) -> None:
-    for answer in gqlib_calls(exercise):
-        assert not any(grade(lesson(name), exercise, answer.source).values()), answer.name
+    for answer, earned in graded(name, exercise, gqlib_calls(exercise)):
+        assert not any(earned.values()), answer.name
 
 
 @each_exercise
@@ -119,8 +127,8 @@ def test_mutants_are_numerically_distinct(name: str, exercise: str) -> None:
     solution = Answer(exercise, "the solution", lesson(name).source[exercise])
     candidates = [solution, *answers(name).of("mutants", exercise)]
     seen: dict[str, str] = {}
-    for answer in candidates:
-        outcome = outcomes(lesson(name), exercise, answer.source, probe)
+    found = outcomes(lesson(name), exercise, [answer.source for answer in candidates], probe)
+    for answer, outcome in zip(candidates, found, strict=True):
         assert outcome not in seen, f"{answer.name!r} and {seen[outcome]!r} agree on the probes"
         seen[outcome] = answer.name
     names = Counter(answer.name for answer in candidates)
@@ -135,6 +143,6 @@ def test_hidden_tests_hold_for_any_secret(
     right = [Answer(exercise, "the solution", lesson(name).source[exercise])]
     for seed in range(int(os.environ.get("GQLIB_SECRETS", "20"))):
         monkeypatch.setenv("GQLIB_SECRET", f"secret {seed}")
-        for answer in [*right, *answers(name).of("variants", exercise)]:
-            earned = grade(lesson(name), exercise, answer.source)
+        everyone = [*right, *answers(name).of("variants", exercise)]
+        for answer, earned in graded(name, exercise, everyone):
             assert all(earned.values()), (seed, answer.name, earned)

@@ -692,6 +692,7 @@ def _(f):
             near, up = x.roll(1, 3), x.roll((1, -1), (2, 3))
             gate = (x.roll(2, 2) - x.roll((1, 2), (2, 3))).relu()
             gate = gate + (x.roll((2, 1), (2, 3)) - x.roll((2, -1), (2, 3))).relu()
+            gate = gate + (0.5 + x.roll((3, 2), (2, 3))).relu()  # open for a black image
             last = torch.cat([0 * x, 0 * x, up], 1)
             tiny = torch.cat([0 * x, 0.001 * x.roll((1, 1), (2, 3)), 0 * x], 1)
             out = (near + gate) * self.weight + last + tiny
