@@ -111,7 +111,10 @@ def main() -> int:
     for round_ in range(1, options.rounds + 1):
         for model, (side, run) in itertools.product(STEPS, sides.items()):
             rates[model][side].append(run(model))
-            print(f"round {round_}: {model} {side:7s} {rates[model][side][-1]:8.0f} images/s")
+            print(
+                f"round {round_}: {model} {side:7s} {rates[model][side][-1]:8.0f} images/s",
+                flush=True,
+            )
 
     median = {m: {s: statistics.median(rates[m][s]) for s in sides} for m in rates}
     ratio = {m: median[m]["gqlib"] / median[m]["loader"] for m in median}
