@@ -88,7 +88,7 @@ def elbo(x: Tensor, W: Tensor, b: Tensor, sigma: float, mean: Tensor, var: Tenso
     for name, t in (("mean", mean), ("var", var)):
         if tuple(t.shape) != expected:
             raise ValueError(f"{name} has shape {tuple(t.shape)}, expected [N, K] = {expected}")
-    if bool((var <= 0).any()):
+    if not bool((var > 0).all()):  # NaN too
         raise ValueError(f"var has the entry {float(var.min()):g}, expected variances > 0")
     spread = (var @ W.square().sum(0)) / (2 * sigma**2)
     kl = 0.5 * (mean.square() + var - 1 - var.log()).sum(1)
