@@ -12,9 +12,19 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from gqlib import data, metrics
-from gqlib.metrics import collapse, divergences, extrapolation, frechet, modes
-from gqlib.models import gan, gradient_estimators, vae
+from gqlib import metrics
+from gqlib.data import mean_image
+from gqlib.metrics import divergences, extrapolation, frechet
+from gqlib.metrics.collapse import class_histogram, collapsed
+from gqlib.metrics.modes import (
+    assign_modes,
+    copy_fraction,
+    covered_modes,
+    diagnose,
+    high_quality_fraction,
+    mode_kl,
+)
+from gqlib.models import autoregressive, gan, gradient_estimators, vae
 from gqlib.models.adversarial import (
     discriminator_loss,
     generator_loss,
@@ -29,9 +39,9 @@ from gqlib.models.autoregressive import (
     bits_per_dim,
     causal_mask,
     chain_rule_nll,
-    receptive_field,
     sample_pixels,
 )
+from gqlib.models.gan import gan_step, slerp, update_ema
 from gqlib.models.linear_gaussian import elbo, gaussian_nll, log_marginal, posterior
 from gqlib.models.vae import (
     active_units,
@@ -107,40 +117,6 @@ __all__ = [  # noqa: RUF022 - in the order of the lessons
 ]
 
 
-# 00_start_here
-
-
-def mean_image(images: Tensor) -> Tensor:
-    return data.mean_image(images)
-
-
-# 01_four_failures
-
-
-def assign_modes(samples: Tensor, centers: Tensor) -> Tensor:
-    return modes.assign_modes(samples, centers)
-
-
-def covered_modes(samples: Tensor, centers: Tensor, std: float) -> int:
-    return modes.covered_modes(samples, centers, std)
-
-
-def high_quality_fraction(samples: Tensor, centers: Tensor, std: float) -> float:
-    return modes.high_quality_fraction(samples, centers, std)
-
-
-def mode_kl(samples: Tensor, centers: Tensor) -> float:
-    return modes.mode_kl(samples, centers)
-
-
-def copy_fraction(samples: Tensor, train: Tensor, tolerance: float) -> float:
-    return modes.copy_fraction(samples, train, tolerance)
-
-
-def diagnose(samples: Tensor, train: Tensor, centers: Tensor, std: float) -> set[str]:
-    return modes.diagnose(samples, train, centers, std)
-
-
 # 02_error_measures
 
 
@@ -170,6 +146,15 @@ def kl_monte_carlo(
     return divergences.kl_monte_carlo(log_p, log_q, samples)
 
 
+# 03_autoregressive
+
+
+def receptive_field(
+    model: Callable[[Tensor], Tensor], height: int, width: int, row: int, col: int
+) -> Tensor:
+    return autoregressive.receptive_field(model, height, width, row, col)
+
+
 # 04_vae_theory
 
 
@@ -193,40 +178,12 @@ def vae_step(
 # 07_gan_training
 
 
-def gan_step(
-    real: Tensor,
-    G: nn.Module,
-    D: nn.Module,
-    opt_G: torch.optim.Optimizer,
-    opt_D: torch.optim.Optimizer,
-    latent_dim: int,
-    generator: torch.Generator,
-) -> dict[str, float]:
-    return gan.gan_step(real, G, D, opt_G, opt_D, latent_dim, generator)
-
-
 def make_generator(latent_dim: int) -> nn.Module:
     return gan.Generator(latent_dim)
 
 
 def make_discriminator() -> nn.Module:
     return gan.Discriminator()
-
-
-def update_ema(ema: nn.Module, model: nn.Module, decay: float) -> None:
-    gan.update_ema(ema, model, decay)
-
-
-def slerp(z0: Tensor, z1: Tensor, steps: int) -> Tensor:
-    return gan.slerp(z0, z1, steps)
-
-
-def class_histogram(labels: Tensor, classes: int = 10) -> Tensor:
-    return collapse.class_histogram(labels, classes)
-
-
-def collapsed(hist: Tensor, reference: Tensor, level: float = 0.05) -> bool:
-    return collapse.collapsed(hist, reference, level)
 
 
 # 09_frechet_distance
