@@ -164,7 +164,8 @@ def fit(
                 batch = batch if prepare is None else prepare(batch)
                 for group, peak in zip(groups, peaks, strict=True):
                     group["lr"] = peak * (1.0 if schedule is None else schedule(done / steps))
-                with _precision(data.device, precision, scaler):
+                mixed = torch.autocast(data.device.type, precision, enabled=precision is not None)
+                with mixed, scaled_by(scaler):
                     values = {name: float(value) for name, value in step(batch, noise).items()}
                 for name, value in values.items():
                     if not math.isfinite(value):
@@ -196,20 +197,6 @@ def fit(
 def _stream(seed: int, *name: int) -> int:
     """A seed of its own for each use, so that no two of them draw the same numbers."""
     return int(np.random.SeedSequence((seed, *name)).generate_state(1, np.uint64)[0] >> 1)
-
-
-@contextlib.contextmanager
-def _precision(
-    where: torch.device, precision: torch.dtype | None, scaler: torch.amp.GradScaler
-) -> Iterator[None]:
-    if precision is None:
-        yield
-        return
-    with (
-        torch.autocast(where.type, precision),
-        scaled_by(scaler if scaler.is_enabled() else None),
-    ):
-        yield
 
 
 @contextlib.contextmanager

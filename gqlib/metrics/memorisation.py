@@ -186,6 +186,11 @@ def _z_interval(fakes: torch.Tensor, held: torch.Tensor, level: float) -> Interv
     )
 
 
+def nearest_other(x: Array) -> torch.Tensor:
+    """Distance of each row of ``x``, (N, D), N ≥ 2, to the nearest other row, (N,), float64."""
+    return _apart(features(x, "x")).sqrt()
+
+
 def _nearest(x: torch.Tensor, pool: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Squared distance of each row to the nearest of the pool, exact, and its index."""
     a, b = around_real(pool, x)
@@ -193,6 +198,15 @@ def _nearest(x: torch.Tensor, pool: torch.Tensor) -> tuple[torch.Tensor, torch.T
     for tile in tiles(b, a):
         found.add(tile)
     return found.kth()
+
+
+def _apart(x: torch.Tensor) -> torch.Tensor:
+    """Squared distance of each row to the nearest other one, exact."""
+    pool, _ = around_real(x, x[:1])
+    found = Nearest(pool, 1)
+    for tile in tiles(pool):
+        found.add(tile)
+    return found.kth()[0]
 
 
 class Search:
@@ -221,11 +235,7 @@ class Search:
     @cached_property
     def apart(self) -> torch.Tensor:
         """Squared distance of each training sample to the nearest other one."""
-        pool, _ = around_real(self.sets["train"], self.sets["train"][:1])
-        found = Nearest(pool, 1)
-        for tile in tiles(pool):
-            found.add(tile)
-        return found.kth()[0]
+        return _apart(self.sets["train"])
 
     def authentic(self, name: str) -> int:
         """How many of a set are strictly farther from a training sample than its own neighbour."""

@@ -23,6 +23,7 @@ import math
 import torch
 
 from gqlib.metrics._input import Array, chunks, features, wide
+from gqlib.metrics.memorisation import nearest, nearest_other
 
 #: The faults that :func:`diagnose` tells apart.
 FAULTS = ("mode_collapse", "memorisation", "noise", "bias")
@@ -71,7 +72,7 @@ def mode_kl(samples: Array, centers: Array) -> float:
 def copy_fraction(samples: Array, train: Array, tolerance: float) -> float:
     """Share of samples whose nearest training point, of (M, D), is within the tolerance."""
     x, y = _pair(samples, train, "train")
-    return float((_to_nearest(x, y) <= _positive(tolerance, "tolerance")).double().mean())
+    return float((nearest(x, y)[0] <= _positive(tolerance, "tolerance")).double().mean())
 
 
 def diagnose(samples: Array, train: Array, centers: Array, std: float) -> set[str]:
@@ -108,8 +109,8 @@ def diagnose(samples: Array, train: Array, centers: Array, std: float) -> set[st
         faults.add("mode_collapse")
     if _kl_from_even(counts) > 0.04:
         faults.add("bias")
-    copies = (_to_nearest(x, y) <= 0.1 * std).double().mean()
-    by_chance = (_to_nearest(y, y, skip_itself=True) <= 0.1 * std).double().mean()
+    copies = (nearest(x, y)[0] <= 0.1 * std).double().mean()
+    by_chance = (nearest_other(y) <= 0.1 * std).double().mean()
     if copies > (1 + by_chance) / 2:
         faults.add("memorisation")
     return faults
@@ -124,18 +125,6 @@ def _distances(samples: Array, centers: Array) -> tuple[torch.Tensor, int]:
 def _direct(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     # The form with a matrix product would put a point off itself.
     return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
-
-
-def _to_nearest(x: torch.Tensor, y: torch.Tensor, skip_itself: bool = False) -> torch.Tensor:
-    """Distance of each row of x to the nearest row of y, or to the nearest other one if y is x."""
-    found = []
-    for start, rows in zip(range(0, len(x), _ROWS), chunks(x, _ROWS), strict=True):
-        distance = _direct(rows, y)
-        if skip_itself:
-            here = torch.arange(len(rows), device=x.device)
-            distance[here, here + start] = math.inf
-        found.append(distance.amin(dim=1))
-    return torch.cat(found)
 
 
 def _kl_from_even(counts: torch.Tensor) -> float:

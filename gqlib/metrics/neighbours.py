@@ -71,7 +71,8 @@ class NeighbourScores(Results):
 
     def above_null(self) -> torch.Tensor:
         """How far each score lies above its ``null``, in the order of ``VALUES``, (V,)."""
-        return self.values() - torch.tensor([self.null[name] for name in self.VALUES])
+        null = torch.tensor([self.null[name] for name in self.VALUES], dtype=torch.float64)
+        return self.values() - null
 
 
 def neighbour_scores(

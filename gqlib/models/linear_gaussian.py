@@ -23,6 +23,8 @@ import math
 import torch
 from torch import Tensor
 
+from gqlib.models.vae import kl_to_standard_normal
+
 
 def sample(
     n: int, W: Tensor, b: Tensor, sigma: float, generator: torch.Generator
@@ -91,7 +93,7 @@ def elbo(x: Tensor, W: Tensor, b: Tensor, sigma: float, mean: Tensor, var: Tenso
     if not bool((var > 0).all()):  # NaN too
         raise ValueError(f"var has the entry {float(var.min()):g}, expected variances > 0")
     spread = (var @ W.square().sum(0)) / (2 * sigma**2)
-    kl = 0.5 * (mean.square() + var - 1 - var.log()).sum(1)
+    kl = kl_to_standard_normal(mean, var.log())
     return -gaussian_nll(x, mean @ W.mT + b, sigma) - spread - kl
 
 

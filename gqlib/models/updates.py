@@ -14,15 +14,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-_scaler: contextvars.ContextVar[torch.amp.GradScaler | None] = contextvars.ContextVar(
-    "scaler", default=None
-)
+_scaler: contextvars.ContextVar[torch.amp.GradScaler] = contextvars.ContextVar("scaler")
 
 
 def update(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
     """Clear the optimiser's gradients, send ``loss`` (a scalar) backward, and step."""
     optimizer.zero_grad()
-    scaler = _scaler.get()
+    scaler = _scaler.get(None)
     if scaler is None:
         torch.autograd.backward(loss)
         optimizer.step()
@@ -33,8 +31,8 @@ def update(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
 
 
 @contextlib.contextmanager
-def scaled_by(scaler: torch.amp.GradScaler | None) -> Iterator[None]:
-    """Make :func:`update` scale losses by ``scaler`` inside; ``None`` leaves them as they are."""
+def scaled_by(scaler: torch.amp.GradScaler) -> Iterator[None]:
+    """Make :func:`update` scale losses by ``scaler`` inside; a disabled one changes nothing."""
     token = _scaler.set(scaler)
     try:
         yield
