@@ -68,9 +68,10 @@ def closed_book() -> Iterator[None]:
     finally:
         sys.setprofile(before)
         threading.setprofile(before)
-    # Python stops profiling after the first raise, so an answer that swallowed it could go on.
-    if seen:
-        raise seen[0]
+        # Python stops profiling after the first raise, so an answer that swallowed it could go on:
+        # neither what it returned nor what it raised afterwards counts.
+        if seen:
+            raise seen[0] from None
 
 
 def _random_state() -> tuple[object, ...]:

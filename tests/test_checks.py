@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import math
@@ -60,12 +61,19 @@ def swallow(x: torch.Tensor) -> Any:
         return gqlib.metrics.mse(x, x)
 
 
+def swallow_and_raise(x: torch.Tensor) -> Any:
+    with contextlib.suppress(Exception):
+        gqlib.metrics.mse(x, x)
+    return gqlib.metrics.mse(x, x[:2])
+
+
 BORROWED: dict[str, Callable[..., Any]] = {
     "itself": functools.partial(gqlib.metrics.mse, y=torch.ones(3)),
     "partial": functools.partial(functools.partial(gqlib.metrics.mse), y=torch.ones(3)),
     "lambda": lambda x: 0.0 + float(gqlib.metrics.mse(x, x)),
     "importlib": lambda x: importlib.import_module("gqlib.metrics").mse(x, x),
     "the exception is swallowed": swallow,
+    "and the library's own error follows": swallow_and_raise,
     "map": lambda x: list(map(gqlib.metrics.mse, [x], [x])),
 }
 
