@@ -1212,6 +1212,18 @@ def slerp(z0, z1, steps):
     return path * torch.lerp(n0, n1, t)
 
 
+@variant("t in float32 whatever the vectors are, and the arccosine of a clamped product")
+def slerp(z0, z1, steps):
+    t = torch.linspace(0, 1, steps)[:, None]
+    u0, u1 = z0 / z0.norm(), z1 / z1.norm()
+    omega = torch.acos((u0 @ u1).clamp(-1, 1))
+    if omega.sin() == 0:
+        direction = (1 - t) * u0 + t * u1
+    else:
+        direction = (((1 - t) * omega).sin() * u0 + (t * omega).sin() * u1) / omega.sin()
+    return ((1 - t) * z0.norm() + t * z1.norm()) * direction
+
+
 @probe("slerp")
 def _(f):
     a, b = torch.tensor([1.0, 2.0, -0.5]), torch.tensor([-0.3, 0.8, 4.0])
