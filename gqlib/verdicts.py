@@ -5,23 +5,48 @@ side of what a faithful model would get than chance explains. Chance is given ``
 every test of every failure, shared out evenly (Bonferroni): a faithful model is wrongly accused of
 anything in at most that share of evaluations.
 
-* Mode collapse: too little of the real data has a fake near it (recall; coverage too, where the
-  fakes that there are lie well).
 * Noise and artifacts: too many fakes lie where no real sample is near (precision, density).
+* Mode collapse: fakes repeat each other, a group of the real data is absent, or too little of the
+  real data has a fake near it (recall, coverage).
 * Memorisation: the fakes lie nearer to the training set than held-out samples do (C_T), or nearer
   than its own samples lie to each other (authenticity).
-* Bias: groups occur in other shares than in the real data (χ² test of the representation gap).
+* Bias: groups occur in other shares than in the real data (χ² test), absent groups left out.
+
+One failure moves the numbers of another, so what does not tell them apart is set aside:
+
+* Fakes that lie off the data lower recall and coverage by themselves, by about as much as they
+  lower density, so these two count only where they have fallen by more than twice as much.
+* A classifier may misread as many fakes as lie off the data, so beside noise an absent group or a
+  gap counts only if it is larger than their share.
+* Rare groups lower coverage, so beside bias it does not count for collapse.
+* Repeated fakes say the same again: precision, density and authenticity are judged as those of so
+  many fakes as are distinct.
+* C_T falls where a model merely prefers what is easy, so beside another failure it does not count.
+  Authenticity compares each fake with the density around it, and does.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gqlib.metrics import Evaluation, Interval, MemorisationResult, NeighbourScores
+from gqlib.metrics import (
+    Evaluation,
+    GapResult,
+    Interval,
+    MemorisationResult,
+    NeighbourScores,
+    RepeatsResult,
+)
 
-#: Tests that share the level: recall, coverage, precision, density, C_T, authenticity, χ².
-_TESTS = 7
+#: Tests that share the level: precision, density, recall, coverage, repeats, absent groups, C_T,
+#: authenticity, χ².
+_TESTS = 9
+#: Share of near repeats from which on they count: below, an uneven law has a few more by itself.
+_REPEATED = 0.05
+#: How much more than density recall and coverage must have fallen. Noise, blur and checkerboards of
+#: all strengths on digits give factors from 0.9 to 1.4, two lost classes of ten one of 9.
+_FACTOR = 2
 
 
 @dataclass(frozen=True)
@@ -33,7 +58,8 @@ class Evidence:
         value: What was measured, with its ``interval`` if there is one.
         faithful: What a faithful model would get.
         p_value: Probability of a value as far on the wrong side or further from a faithful model.
-        alarming: Whether that is below this test's share of the level.
+        alarming: Whether that is below this test's share of the level, and counts.
+        aside: Why it was set aside though it is below, or empty.
     """
 
     name: str
@@ -42,6 +68,7 @@ class Evidence:
     faithful: float
     p_value: float
     alarming: bool
+    aside: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,9 +87,20 @@ class Verdict:
     evidence: tuple[Evidence, ...] = ()
     missing: str = ""
 
+    @property
+    def aside(self) -> tuple[str, ...]:
+        """Why evidence was set aside, each reason once."""
+        return tuple(dict.fromkeys(item.aside for item in self.evidence if item.aside))
+
+
+_BY_NOISE = "fakes that lie apart lower recall and coverage by themselves, as they did density"
+_BY_BIAS = "groups that are too rare lower coverage by themselves"
+_MISREAD = "as many fakes lie apart, and their groups may be misread"
+_BY_OTHERS = "another failure can lower C_T by itself"
+
 
 def verdicts(evaluation: Evaluation, level: float = 0.01) -> tuple[Verdict, ...]:
-    """One verdict a failure, from an evaluation with intervals.
+    """One verdict a failure: mode collapse, noise and artifacts, memorisation, bias.
 
     Args:
         evaluation: Made with ``confidence``, which the neighbour scores' tests need.
@@ -71,43 +109,118 @@ def verdicts(evaluation: Evaluation, level: float = 0.01) -> tuple[Verdict, ...]
     if not 0 < level < 1:
         raise ValueError(f"level={level}, expected a share between 0 and 1 such as 0.01")
     share = level / _TESTS
-    return (
-        *_neighbours(evaluation, share),
-        _memorisation(evaluation, share),
-        _bias(evaluation, share),
-    )
-
-
-def _neighbours(evaluation: Evaluation, share: float) -> tuple[Verdict, Verdict]:
     scores = evaluation.neighbour_scores
-    if scores is None or scores.interval is None:
-        missing = (
-            "give the samples of both sides and a confidence level: the test needs to know how "
-            "far the scores vary by chance"
-        )
-        return (
-            Verdict("mode collapse", None, missing=missing),
-            Verdict("noise and artifacts", None, missing=missing),
-        )
-    low = {name: _below(scores, name, share) for name in scores.VALUES}
-    noisy = low["precision"].alarming or low["density"].alarming
-    collapsed = low["recall"].alarming or (low["coverage"].alarming and not noisy)
-    return (
-        Verdict("mode collapse", collapsed, (low["coverage"], low["recall"])),
-        Verdict("noise and artifacts", noisy, (low["precision"], low["density"])),
+    scores = None if scores is None or scores.interval is None else scores
+    again = _repeated(evaluation.repeats, share)
+    worth = _worth(evaluation.repeats, again)
+
+    noise = _noise(scores, worth, share)
+    off = _off(scores) if noise.found else 0.0
+    absent, bias = _groups(evaluation.representation_gap, off, share)
+    collapse = _collapse(scores, again, absent, bias.found is True, share)
+    others = any(verdict.found for verdict in (noise, collapse, bias))
+    return (collapse, noise, _memorisation(evaluation, worth, others, share), bias)
+
+
+def _aside(evidence: Evidence, condition: bool, why: str) -> Evidence:
+    """The evidence, set aside for a reason where it alarms and the condition holds."""
+    if evidence.alarming and condition:
+        return replace(evidence, alarming=False, aside=why)
+    return evidence
+
+
+def _repeated(result: RepeatsResult | None, share: float) -> Evidence | None:
+    if result is None:
+        return None
+    alarming = result.p_value < share and result.value >= _REPEATED
+    return Evidence(
+        "near repeats", result.value, result.interval, result.null, result.p_value, alarming
     )
 
 
-def _below(scores: NeighbourScores, name: str, share: float) -> Evidence:
+def _worth(result: RepeatsResult | None, again: Evidence | None) -> float:
+    """The number of distinct fakes over the number of fakes."""
+    if result is None or again is None or not again.alarming:
+        return 1.0
+    return result.distinct / (result.n_fake or 1)
+
+
+_NO_SCORES = (
+    "give the samples of both sides and a confidence level: the test needs to know how far the "
+    "scores vary by chance"
+)
+
+
+def _noise(scores: NeighbourScores | None, worth: float, share: float) -> Verdict:
+    if scores is None:
+        return Verdict("noise and artifacts", None, missing=_NO_SCORES)
+    evidence = tuple(_below(scores, name, share, worth) for name in ("precision", "density"))
+    return Verdict("noise and artifacts", any(e.alarming for e in evidence), evidence)
+
+
+def _off(scores: NeighbourScores | None) -> float:
+    """The share of fakes that lie off the data, beyond that of real samples which do."""
+    if scores is None:
+        return 0.0
+    return max(0.0, 1 - scores.precision / scores.null["precision"])
+
+
+def _groups(gap: GapResult | None, off: float, share: float) -> tuple[Evidence | None, Verdict]:
+    """Whether groups are absent, which is collapse, and whether the others are uneven."""
+    if gap is None:
+        return None, Verdict("bias", None, missing="give the groups of both sides (--labels)")
+    names = gap.absent(share)
+    lost = sum(gap.counts[name][0] for name in names) / (gap.n_real or 1)
+    absent = Evidence("absent groups", lost, None, 0.0, share if names else 1.0, bool(names))
+    absent = _aside(absent, lost <= off, _MISREAD)
+    rest = gap.without(names if absent.alarming else ())
+    if rest is None:
+        return absent, Verdict("bias", False)
+    uneven = Evidence(
+        "representation gap",
+        rest.value,
+        rest.interval,
+        rest.null,
+        rest.p_value,
+        rest.p_value < share,
+    )
+    uneven = _aside(uneven, rest.value <= off, _MISREAD)
+    return absent, Verdict("bias", uneven.alarming, (uneven,))
+
+
+def _collapse(
+    scores: NeighbourScores | None,
+    again: Evidence | None,
+    absent: Evidence | None,
+    biased: bool,
+    share: float,
+) -> Verdict:
+    evidence = [item for item in (again, absent) if item is not None]
+    if scores is not None:
+        recall, coverage = (_spread_out(scores, name, share) for name in ("recall", "coverage"))
+        evidence = [recall, _aside(coverage, biased, _BY_BIAS), *evidence]
+    found = any(item.alarming for item in evidence)
+    if scores is None and not found:
+        return Verdict("mode collapse", None, tuple(evidence), missing=_NO_SCORES)
+    return Verdict("mode collapse", found, tuple(evidence))
+
+
+def _spread_out(scores: NeighbourScores, name: str, share: float) -> Evidence:
+    """Recall or coverage, set aside where density has fallen alike."""
+    found = _below(scores, name, share)
+    fall, usual = 1 - found.value / found.faithful, 1 - scores.density / scores.null["density"]
+    return _aside(found, fall <= _FACTOR * usual, _BY_NOISE)
+
+
+def _below(scores: NeighbourScores, name: str, share: float, worth: float = 1.0) -> Evidence:
     """Whether a score is below a faithful one, by its standard error."""
     assert scores.interval is not None
-    interval = scores.interval[name]
+    p = scores.p_value_below(name, worth)
     value, faithful = float(getattr(scores, name)), scores.null[name]
-    p = scores.p_value_below(name)
-    return Evidence(name, value, interval, faithful, p, p < share)
+    return Evidence(name, value, scores.interval[name], faithful, p, p < share)
 
 
-def _memorisation(evaluation: Evaluation, share: float) -> Verdict:
+def _memorisation(evaluation: Evaluation, worth: float, others: bool, share: float) -> Verdict:
     from scipy.special import ndtr
 
     copying, authentic = evaluation.copying_test, evaluation.authenticity
@@ -115,31 +228,22 @@ def _memorisation(evaluation: Evaluation, share: float) -> Verdict:
         missing = "give the training set (--train) and held-out samples (--holdout)"
         return Verdict("memorisation", None, missing=missing)
     p = float(ndtr(copying.value))
+    nearer = Evidence("C_T", copying.value, copying.interval, 0.0, p, p < share)
     evidence = (
-        Evidence("C_T", copying.value, copying.interval, 0.0, p, p < share),
-        _less_authentic(authentic, authentic.null, copying.n_real or 0, share),
+        _less_authentic(authentic, authentic.null, copying.n_real or 0, worth, share),
+        _aside(nearer, others, _BY_OTHERS),
     )
     return Verdict("memorisation", any(e.alarming for e in evidence), evidence)
 
 
 def _less_authentic(
-    result: MemorisationResult, null: float, n_holdout: int, share: float
+    result: MemorisationResult, null: float, n_holdout: int, worth: float, share: float
 ) -> Evidence:
     """Whether fewer fakes than held-out samples are authentic: a test of two shares."""
     from scipy.special import ndtr
 
-    n = result.n_fake or 0
+    n = worth * (result.n_fake or 0)
     pooled = (result.value * n + null * n_holdout) / (n + n_holdout)
     error = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / n_holdout))
     p = float(ndtr((result.value - null) / error)) if error > 0 else 1.0
     return Evidence("authenticity", result.value, result.interval, null, p, p < share)
-
-
-def _bias(evaluation: Evaluation, share: float) -> Verdict:
-    gap = evaluation.representation_gap
-    if gap is None:
-        return Verdict("bias", None, missing="give the groups of both sides (--labels)")
-    evidence = Evidence(
-        "representation gap", gap.value, gap.interval, gap.null, gap.p_value, gap.p_value < share
-    )
-    return Verdict("bias", evidence.alarming, (evidence,))

@@ -15,6 +15,7 @@ from gqlib.metrics.inception_score import InceptionScoreResult, inception_score
 from gqlib.metrics.kernel import KernelResult, kernel_distance
 from gqlib.metrics.memorisation import MemorisationResult, authenticity, copying_test
 from gqlib.metrics.neighbours import NeighbourScores, expected_coverage, neighbour_scores
+from gqlib.metrics.repeats import RepeatsResult, repeats
 from gqlib.metrics.result import Interval, Result, Results
 from gqlib.metrics.vendi import vendi_score
 
@@ -28,6 +29,7 @@ __all__ = [
     "KernelResult",
     "MemorisationResult",
     "NeighbourScores",
+    "RepeatsResult",
     "Result",
     "Results",
     "authenticity",
@@ -46,6 +48,7 @@ __all__ = [
     "mse",
     "neighbour_scores",
     "psnr",
+    "repeats",
     "representation_gap",
     "sqrtm_psd",
     "ssim",

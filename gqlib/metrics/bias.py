@@ -19,6 +19,9 @@ import numpy as np
 from gqlib.metrics._input import Array
 from gqlib.metrics.result import Interval, Result, check_level, normal_interval, wilson_interval
 
+#: A group is absent where its share among the fakes is below this times that among the real ones.
+_ABSENT = 1 / 3
+
 
 @dataclass(frozen=True, kw_only=True)
 class GapResult(Result):
@@ -31,12 +34,41 @@ class GapResult(Result):
         null: The gap to be expected between two samples of one law at these sizes.
         p_value: Probability of shares as different as these or more between samples of one law, by
             Pearson's χ² test.
+        counts: From each group to its numbers of real samples and of fakes.
     """
 
     shifts: Mapping[Any, float]
     shift_intervals: Mapping[Any, Interval]
     null: float
     p_value: float
+    counts: Mapping[Any, tuple[int, int]]
+
+    def absent(self, level: float) -> tuple[Any, ...]:
+        """Groups that (almost) no fake belongs to, with certainty 1 − ``level`` in all.
+
+        Their share among the fakes is below a third of that among the real samples: the exact
+        binomial test of it, given how many belong to the group in all, shared out over the groups.
+        """
+        from scipy.stats import binom
+
+        n, m = (sum(pair[side] for pair in self.counts.values()) for side in (0, 1))
+        chance = _ABSENT * m / (_ABSENT * m + n)
+        groups = []
+        for name, (real, fake) in self.counts.items():
+            p = float(binom.cdf(fake, real + fake, chance))
+            if p < level / len(self.counts):
+                groups.append(name)
+        return tuple(groups)
+
+    def without(self, groups: Sequence[Any]) -> GapResult | None:
+        """The gap among the other groups; ``None`` where one side has none."""
+        left = {name: pair for name, pair in self.counts.items() if name not in set(groups)}
+        if any(sum(pair[side] for pair in left.values()) == 0 for side in (0, 1)):
+            return None
+        names = list(left)
+        counts = np.array([left[name] for name in names], dtype=np.int64).T
+        level = None if self.interval is None else self.interval.level
+        return _gap(names, counts, level)
 
 
 def representation_gap(
@@ -54,7 +86,8 @@ def representation_gap(
     Raises:
         ValueError: No label on a side, labels with more than one axis, floats that are no integers.
     """
-    level = 0.95 if confidence is None else check_level(confidence)
+    if confidence is not None:
+        check_level(confidence)
     real, fake = _labels(real_labels, "real_labels"), _labels(fake_labels, "fake_labels")
     if real.dtype.kind != fake.dtype.kind:
         raise ValueError(
@@ -63,9 +96,14 @@ def representation_gap(
         )
     groups = np.unique(np.concatenate([real, fake]))
     counts = [np.bincount(np.searchsorted(groups, t), minlength=len(groups)) for t in (real, fake)]
-    n, m = len(real), len(fake)
+    return _gap(groups.tolist(), np.stack(counts), confidence)
+
+
+def _gap(names: list[Any], counts: np.ndarray[Any, Any], confidence: float | None) -> GapResult:
+    """From the groups' numbers of real samples and fakes, (2, G)."""
+    n, m = (int(total) for total in counts.sum(1))
+    level = 0.95 if confidence is None else confidence
     p, q = counts[0] / n, counts[1] / m
-    names = groups.tolist()
     intervals = {
         name: _newcombe(int(a), n, int(b), m, level)
         for name, a, b in zip(names, *counts, strict=True)
@@ -94,6 +132,7 @@ def representation_gap(
         shift_intervals=intervals,
         null=null,
         p_value=_p_value(counts[0], counts[1]),
+        counts=dict(zip(names, zip(*counts.tolist(), strict=True), strict=True)),
     )
 
 

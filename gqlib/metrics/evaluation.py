@@ -26,6 +26,7 @@ from gqlib.metrics.inception_score import InceptionScoreResult, inception_score
 from gqlib.metrics.kernel import KernelResult, KernelVisitor
 from gqlib.metrics.memorisation import MemorisationResult, Search, authenticity_of, copying_of
 from gqlib.metrics.neighbours import NeighbourScores, NeighbourVisitor, check_k, with_intervals
+from gqlib.metrics.repeats import AT_LEAST, RepeatsResult, repeats, repeats_of
 from gqlib.metrics.result import Result, Results, check_level, log_interval, plain, strict
 from gqlib.metrics.vendi import vendi_score
 
@@ -51,6 +52,7 @@ class Evaluation:
     frechet_distance_infinity: ExtrapolatedResult | None = None
     kernel_distance: KernelResult | None = None
     neighbour_scores: NeighbourScores | None = None
+    repeats: RepeatsResult | None = None
     inception_score: InceptionScoreResult | None = None
     vendi_score: Result | None = None
     real_vendi_score: Result | None = None
@@ -139,7 +141,6 @@ def evaluate(
         notes.append("no Inception Score: give a classifier's probabilities for the fakes")
     else:
         others["inception_score"] = _classes(probabilities, m, confidence)
-    faithful = _nulls(others)
     if x is None or y is None:
         notes.append(
             "statistics have no samples: of what compares both sides they allow the Fréchet "
@@ -154,14 +155,16 @@ def evaluate(
             n_real=n,
             n_fake=m,
             frechet_distance=distance,
-            faithful=faithful,
+            faithful=_nulls(others),
             notes=tuple(notes),
             **others,
         )
     progress("Fréchet distance")
     frechet = _frechet(x, y, confidence)
     progress("pairs")
-    kernel, scores = _over_pairs(x, y, k, confidence)
+    kernel, scores, others["repeats"] = _over_pairs(x, y, k, confidence, seed)
+    if others["repeats"] is None:
+        notes.append(f"no near repeats: they need at least {AT_LEAST} samples a side")
     if scores is None:
         notes.append(f"no neighbour scores: k={k} neighbours need more than {k} samples a side")
     elif confidence is not None and min(len(x), len(y)) // 2 > k:
@@ -169,7 +172,7 @@ def evaluate(
         scores = with_intervals(scores, x, y, confidence, seed)
     progress("diversity")
     others |= _diversity({"vendi_score": y, "real_vendi_score": x}, confidence, seed, notes)
-    faithful |= {"frechet_distance": frechet.expected, "kernel_distance": 0.0}
+    faithful = _nulls(others) | {"frechet_distance": frechet.expected, "kernel_distance": 0.0}
     faithful |= {} if scores is None else scores.null
     infinity = None
     if confidence is not None and len(y) >= 20:
@@ -239,16 +242,26 @@ def _over_pairs(
     y: torch.Tensor,
     k: int,
     confidence: float | None,
-) -> tuple[KernelResult, NeighbourScores | None]:
-    """Both from one pass; no scores where a side has too few samples for them."""
+    seed: int,
+) -> tuple[KernelResult, NeighbourScores | None, RepeatsResult | None]:
+    """All from one pass; no scores and no repeats where a side has too few samples for them."""
     a, b = around_real(x, y)
     kernel = KernelVisitor(a, b, squares=confidence is not None)
-    if k < min(len(x), len(y)):
-        neighbours = NeighbourVisitor(a, b, k)
-        visit(a, b, kernel, neighbours)
-        return kernel.result(confidence), neighbours.result()
-    visit(a, b, kernel)
-    return kernel.result(confidence), None
+    few = min(len(x), len(y))
+    if few <= k:
+        visit(a, b, kernel)
+        again = None if few < AT_LEAST else repeats(x, y, confidence, seed)
+        return kernel.result(confidence), None, again
+    neighbours = NeighbourVisitor(a, b, k)
+    visit(a, b, kernel, neighbours)
+    if few < AT_LEAST:
+        again = None
+    elif len(x) == len(y):
+        apart = neighbours.apart("real"), neighbours.apart("fake")
+        again = repeats_of(x, y, *apart, confidence)
+    else:
+        again = repeats(x, y, confidence, seed)
+    return kernel.result(confidence), neighbours.result(), again
 
 
 def _memorisation(

@@ -24,8 +24,8 @@ from typing import ClassVar
 import torch
 
 from gqlib.metrics._halves import DEGREES, standard_errors
-from gqlib.metrics._input import Array, features, same_width
-from gqlib.metrics._pairs import TILE, Points, Tile, around_real, exact_squares, visit
+from gqlib.metrics._input import Array, features, same_width, wide
+from gqlib.metrics._pairs import TILE, Points, Tile, around_real, exact_squares, tiles, visit
 from gqlib.metrics.result import Interval, Results, share_interval, student_interval
 
 #: Candidates kept beyond the k nearest, so that near ties can be settled among them.
@@ -60,14 +60,18 @@ class NeighbourScores(Results):
     errors: Mapping[str, float] | None = None
     null_errors: Mapping[str, float] | None = None
 
-    def p_value_below(self, name: str) -> float:
-        """Probability of a score as low or lower from fakes of the real law; needs intervals."""
+    def p_value_below(self, name: str, worth: float = 1.0) -> float:
+        """Probability of a score as low or lower from fakes of the real law; needs intervals.
+
+        ``worth`` is the share of the fakes that are distinct: where they repeat each other, their
+        score varies like that of so many.
+        """
         from scipy.special import stdtr
 
         if self.null_errors is None:
             raise ValueError("a p-value needs standard errors: ask for intervals (confidence=0.95)")
         gap = getattr(self, name) - self.null[name]
-        return float(stdtr(DEGREES, gap / self.null_errors[name]))
+        return float(stdtr(DEGREES, gap / self.null_errors[name] * math.sqrt(worth)))
 
     def above_null(self) -> torch.Tensor:
         """How far each score lies above its ``null``, in the order of ``VALUES``, (V,)."""
@@ -130,6 +134,53 @@ def with_intervals(
         else:
             interval[name] = share_interval(value, error, DEGREES, confidence)
     return replace(scores, interval=interval, errors=errors, null_errors=null_errors)
+
+
+def pairwise_distances(x: Array, y: Array) -> torch.Tensor:
+    """‖xᵢ − yⱼ‖ of all pairs, by differences in float64: a point is at 0 from an equal one.
+
+    Args:
+        x: Points of shape (N, D), N ≥ 1.
+        y: Points of shape (M, D), M ≥ 1.
+
+    Returns:
+        float64 (N, M), on the device of ``x`` (of MPS, on the CPU). It is held whole; the scores
+        of this module are not made from it.
+
+    Raises:
+        ValueError: Another rank, a NaN, different D.
+    """
+    a, b = wide(features(x, "x", at_least=1)), wide(features(y, "y", at_least=1))
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(
+            f"x has {a.shape[1]} features a point and y has {b.shape[1]}, expected the same number"
+        )
+    distances: torch.Tensor = torch.cdist(
+        a, b.to(a.device), compute_mode="donot_use_mm_for_euclid_dist"
+    )
+    return distances
+
+
+def knn_radii(x: Array, k: int) -> torch.Tensor:
+    """Distance of each point to its k-th nearest other one: the radius of its ball.
+
+    Args:
+        x: Points of shape (N, D), N > k.
+        k: Which neighbour. The point itself does not count, equal ones do.
+
+    Returns:
+        float64 (N,), on the device of ``x`` (of MPS, on the CPU).
+
+    Raises:
+        ValueError: Another rank, a NaN, k < 1 or no smaller than N.
+    """
+    t = features(x, "x")
+    check_k(k, len(t), k + 1)
+    a, _ = around_real(t, t[:1])
+    nearest = Nearest(a, k)
+    for tile in tiles(a):
+        nearest.add(tile)
+    return nearest.kth()[0].sqrt()
 
 
 def expected_coverage(n_real: int, n_fake: int, k: int) -> float:
@@ -199,6 +250,10 @@ class NeighbourVisitor:
         inside[unsure] = exact <= limit[unsure]
         return i[inside], j[inside]
 
+    def apart(self, side: str) -> torch.Tensor:
+        """Distance of each point of "real" or "fake" to the nearest other one, (N,), float64."""
+        return self._nearest[side].kth(1)[0].sqrt()
+
     def result(self) -> NeighbourScores:
         """The scores, once all tiles were seen."""
         n, m, k = len(self.x), len(self.y), self.k
@@ -267,16 +322,20 @@ class Nearest:
         """For each point of the pool, among how many points' k nearest it is."""
         return torch.bincount(self._index[:, : self.k].flatten(), minlength=len(self.pool))
 
-    def kth(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Squared distance of each point to its k-th nearest, (N,), exact in float64; its index."""
+    def kth(self, k: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Squared distance of each point to its k-th nearest, (N,), exact in float64; its index.
+
+        ``k`` is as given, or a smaller one.
+        """
+        k = self.k if k is None else k
         everyone = torch.arange(len(self.x), device=self._index.device)
-        squares, index, clear = self._settled(everyone, self._squares, self._index)
+        squares, index, clear = self._settled(everyone, self._squares, self._index, k)
         for rows in (~clear).nonzero()[:, 0].split(max(1, TILE * TILE // len(self.pool))):
-            squares[rows], index[rows] = self._kth_of_all(rows)
+            squares[rows], index[rows] = self._kth_of_all(rows, k)
         return squares, index
 
     def _settled(
-        self, rows: torch.Tensor, squares: torch.Tensor, index: torch.Tensor
+        self, rows: torch.Tensor, squares: torch.Tensor, index: torch.Tensor, k: int
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The k-th smallest of each row, its index, and whether the candidates leave no doubt.
 
@@ -284,21 +343,21 @@ class Nearest:
         below or above stays below or above.
         """
         squares = squares.to(torch.float64)
-        kth = squares.kthvalue(self.k, 1).values
+        kth = squares.kthvalue(k, 1).values
         # For a point at squared distance D, ‖y‖² ≤ 2‖x‖² + 2D bounds the slack.
         doubt = self.x.slack * (3.1 * self.x.squares[rows] + 2.1 * kth)
         near = (squares - kth[:, None]).abs() <= 2.1 * doubt[:, None]
         i, j = near.nonzero(as_tuple=True)
         squares[i, j] = exact_squares(self.x.given, self.pool.given, rows[i], index[i, j])
-        exact = squares.kthvalue(self.k, 1)
+        exact = squares.kthvalue(k, 1)
         clear = ~near[:, -1] | (exact.values == 0) | (squares.shape[1] >= self._others)
         return exact.values, index.gather(1, exact.indices[:, None])[:, 0], clear
 
-    def _kth_of_all(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _kth_of_all(self, rows: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The same from the whole pool, for rows with more near ties than candidates."""
         inner = self.x.centred[rows] @ self.pool.centred.T
         squares = self.x.squares[rows, None] + self.pool.squares - 2 * inner.to(torch.float64)
         if self.alone:
             squares[torch.arange(len(rows), device=rows.device), rows] = torch.inf
         index = torch.arange(len(self.pool), device=rows.device).expand(len(rows), -1)
-        return self._settled(rows, squares, index)[:2]
+        return self._settled(rows, squares, index, k)[:2]

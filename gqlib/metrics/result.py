@@ -143,7 +143,7 @@ def student_interval(value: float, standard_error: float, df: int, level: float)
     return Interval(value - margin, value + margin, level)
 
 
-def wilson_interval(count: int, n: int, level: float) -> Interval:
+def wilson_interval(count: float, n: float, level: float) -> Interval:
     """For the share of which ``count`` of ``n`` independent samples have a part (Wilson 1927)."""
     from scipy.special import ndtri
 

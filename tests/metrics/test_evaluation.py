@@ -20,6 +20,7 @@ from gqlib.metrics import (
     inception_score,
     kernel_distance,
     neighbour_scores,
+    repeats,
     representation_gap,
     vendi_score,
 )
@@ -55,6 +56,7 @@ def one_by_one(confidence):
         "frechet_distance": frechet_distance(REAL, FAKE, confidence=c),
         "kernel_distance": kernel_distance(REAL, FAKE, confidence=c),
         "neighbour_scores": neighbour_scores(REAL, FAKE, k=3, confidence=c, seed=7),
+        "repeats": repeats(REAL, FAKE, confidence=c, seed=7),
         "inception_score": inception_score(PROBABILITIES, confidence=c),
         "vendi_score": vendi_score(FAKE, confidence=c, seed=7),
         "real_vendi_score": vendi_score(REAL, confidence=c, seed=7),
@@ -97,6 +99,13 @@ def test_the_same_as_separate_calls(monkeypatch, confidence, tile):
         assert type(got.results[name]) is type(result)
         close(got.results[name].to_dict(), result.to_dict())
     assert (got.n_real, got.n_fake) == (120, 90)
+
+
+def test_equal_sizes_share_the_distances_of_repeats():
+    want = repeats(REAL[:90], FAKE, confidence=0.9)
+    got = evaluate(REAL[:90], FAKE, confidence=0.9).repeats
+    close(got.to_dict(), want.to_dict())
+    assert evaluate(REAL, FAKE, k=90).repeats is not None
 
 
 def test_every_result_has_an_interval_if_asked():
@@ -163,6 +172,7 @@ def test_faithful_values_of_what_there_is():
         "recall",
         "density",
         "coverage",
+        "repeats",
     }
     assert "authenticity" not in evaluate(REAL, FAKE, train=TRAIN).faithful
 

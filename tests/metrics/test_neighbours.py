@@ -186,6 +186,43 @@ def test_null_of_precision_leaves_each_real_sample_out():
     assert null["precision"] == null["recall"] == want
 
 
+# --- the parts: distances and radii
+
+
+@pytest.mark.parametrize("case", HARD)
+def test_radii_against_brute_force(precision, case):
+    for points in HARD[case]:
+        for k in sorted({1, min(3, len(points) - 1), len(points) - 1}):
+            got = module.knn_radii(points, k)
+            assert got.dtype == torch.float64
+            torch.testing.assert_close(got, radii(points, k).sqrt(), rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("case", HARD)
+def test_distances_against_brute_force(case):
+    x, y = HARD[case]
+    got = module.pairwise_distances(x, y)
+    assert got.shape == (len(x), len(y))
+    torch.testing.assert_close(got, by_differences(x, y).sqrt(), rtol=1e-12, atol=0)
+
+
+def test_equal_points_are_at_distance_zero():
+    x = normal(60, 40, 1, torch.float32) + 300
+    assert float(module.pairwise_distances(x, x).diagonal().max()) == 0
+    twice = torch.cat([x, x])
+    assert float(module.knn_radii(twice, 1).max()) == 0
+    assert float(module.knn_radii(twice, 2).min()) > 0
+
+
+def test_balls_from_radii_and_distances_give_the_scores():
+    x, y, k = normal(60, 4, 1), normal(45, 4, 2) * 1.2, 3
+    inside = module.pairwise_distances(x, y) <= module.knn_radii(x, k)[:, None]
+    got = neighbour_scores(x, y, k)
+    assert float(inside.any(0).double().mean()) == got.precision
+    assert float(inside.sum()) / (k * 45) == pytest.approx(got.density, rel=1e-14)
+    assert float(inside.any(1).double().mean()) == got.coverage
+
+
 # --- what may come in
 
 
@@ -308,6 +345,14 @@ OK = torch.eye(4)
         (lambda: neighbour_scores(OK, OK, k=1, confidence=95), "confidence=95"),
         (lambda: neighbour_scores(OK, OK, k=2, confidence=0.9), "at least 6 samples a side, got 4"),
         (lambda: expected_coverage(5, 5, 5), "k=5 neighbours need"),
+        (lambda: module.knn_radii(OK, 4), "k=4 neighbours need at least 5"),
+        (lambda: module.knn_radii(OK, 0), "k=0, expected"),
+        (lambda: module.knn_radii(OK[0], 1), r"x has shape \(4,\)"),
+        (lambda: module.knn_radii(OK * math.nan, 1), "x holds 16"),
+        (lambda: module.pairwise_distances(OK, OK[:, :3]), "x has 4 features .* y has 3"),
+        (lambda: module.pairwise_distances(OK, OK[:0]), "y has 0 samples"),
+        (lambda: module.pairwise_distances(OK[0], OK), r"x has shape \(4,\)"),
+        (lambda: module.pairwise_distances(OK, OK / 0), "y holds 16"),
         (lambda: expected_coverage(5, 5, 0), "k=0, expected"),
     ],
 )
