@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from gqlib import metrics
 from gqlib.data import mean_image
+from gqlib.features import fooling
 from gqlib.metrics import divergences, extrapolation, frechet
 from gqlib.metrics.collapse import class_histogram, collapsed
+from gqlib.metrics.inception_score import entropy_terms, marginal
 from gqlib.metrics.modes import (
     assign_modes,
     copy_fraction,
@@ -24,6 +26,8 @@ from gqlib.metrics.modes import (
     high_quality_fraction,
     mode_kl,
 )
+from gqlib.metrics.neighbours import expected_coverage, knn_radii, pairwise_distances
+from gqlib.metrics.spectrum import has_checkerboard, radial_power_spectrum
 from gqlib.models import autoregressive, gan, gradient_estimators, vae
 from gqlib.models.adversarial import (
     discriminator_loss,
@@ -107,6 +111,12 @@ __all__ = [  # noqa: RUF022 - in the order of the lessons
     "slerp",
     "class_histogram",
     "collapsed",
+    # 08_inception_score
+    "marginal",
+    "inception_score",
+    "inception_score_splits",
+    "entropy_terms",
+    "fool_inception_score",
     # 09_frechet_distance
     "feature_statistics",
     "sqrtm_psd",
@@ -114,6 +124,14 @@ __all__ = [  # noqa: RUF022 - in the order of the lessons
     "frechet_1d",
     "distance_at_infinity",
     "polynomial_mmd2",
+    # 10_fidelity_and_diversity
+    "pairwise_distances",
+    "knn_radii",
+    "precision_recall",
+    "density_coverage",
+    "expected_coverage",
+    "radial_power_spectrum",
+    "has_checkerboard",
 ]
 
 
@@ -186,6 +204,24 @@ def make_discriminator() -> nn.Module:
     return gan.Discriminator()
 
 
+# 08_inception_score
+
+
+def inception_score(probs: Tensor) -> float:
+    return metrics.inception_score(probs, splits=1).value
+
+
+def inception_score_splits(probs: Tensor, splits: int) -> tuple[float, float]:
+    result = metrics.inception_score(probs, splits=splits)
+    return result.value, result.std
+
+
+def fool_inception_score(
+    classifier: Callable[[Tensor], Tensor], n: int, generator: torch.Generator
+) -> Tensor:
+    return fooling.fool_inception_score(classifier, n, generator)
+
+
 # 09_frechet_distance
 
 
@@ -212,3 +248,16 @@ def distance_at_infinity(sizes: Tensor, values: Tensor) -> float:
 
 def polynomial_mmd2(x: Tensor, y: Tensor) -> float:
     return metrics.kernel_distance(x, y).value
+
+
+# 10_fidelity_and_diversity
+
+
+def precision_recall(real: Tensor, fake: Tensor, k: int) -> tuple[float, float]:
+    scores = metrics.neighbour_scores(real, fake, k)
+    return scores.precision, scores.recall
+
+
+def density_coverage(real: Tensor, fake: Tensor, k: int) -> tuple[float, float]:
+    scores = metrics.neighbour_scores(real, fake, k)
+    return scores.density, scores.coverage

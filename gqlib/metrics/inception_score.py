@@ -92,6 +92,36 @@ def inception_score(
     )
 
 
+def marginal(probabilities: torch.Tensor) -> torch.Tensor:
+    """Shape (K,): how often each class is given, the mean over N fakes of their verdicts (N, K).
+
+    Raises:
+        ValueError: Another rank, no rows, a NaN, rows that do not sum to 1.
+    """
+    dtype = probabilities.dtype if probabilities.is_floating_point() else torch.float32
+    return _checked(probabilities).mean(0).to(probabilities.device, dtype)
+
+
+def entropy_terms(probabilities: Array) -> tuple[float, float]:
+    """The two terms of log IS = H(y) − H(y|x), in nats.
+
+    Barratt and Sharma 2018, section 3. The score rewards a large H(y), the entropy of the
+    marginal (varied verdicts), and a small H(y|x), the mean entropy of a verdict (sure ones).
+
+    Args:
+        probabilities: Shape (N, K), each row of sum 1; exact zeros are allowed.
+
+    Returns:
+        (H(y), H(y|x)): 0 ≤ H(y|x) ≤ H(y) ≤ log K, up to rounding.
+
+    Raises:
+        ValueError: Another rank, no rows, a NaN, rows that do not sum to 1.
+    """
+    p = _checked(probabilities)
+    mean = p.mean(0)
+    return -float(torch.xlogy(mean, mean).sum()), -float(torch.xlogy(p, p).sum(1).mean())
+
+
 def _softmax(logits: Array) -> torch.Tensor:
     return wide(features(logits, "logits", at_least=1)).softmax(1)
 

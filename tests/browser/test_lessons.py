@@ -39,7 +39,9 @@ CASES = [
     Case("05_vae_training", typed="iwae_bound", slider=True),
     Case("06_gan_theory", typed="generator_loss", slider=True),
     Case("07_gan_training", typed="class_histogram", slider=True),
+    Case("08_inception_score", typed="marginal", slider=True),
     Case("09_frechet_distance", typed="frechet_1d", slider=True),
+    Case("10_fidelity_and_diversity", typed="expected_coverage", slider=True),
 ]
 
 

@@ -21,7 +21,9 @@ LESSONS = (
     "05_vae_training",
     "06_gan_theory",
     "07_gan_training",
+    "08_inception_score",
     "09_frechet_distance",
+    "10_fidelity_and_diversity",
 )
 
 lesson = functools.cache(Lesson)

@@ -1,0 +1,60 @@
+"""Images that a classifier is sure of and nobody else: an attack on the Inception Score.
+
+The score asks that the verdicts be sure and varied, and looks at nothing else. So push random
+noise toward one class after the other until the classifier is sure: the fast gradient sign method
+(Goodfellow, Shlens and Szegedy, "Explaining and harnessing adversarial examples", 2015), iterated,
+as Barratt and Sharma, "A note on the Inception Score", 2018, ran it against Inception: 986.10 of at
+most 1000 from noise.
+
+Where each of K classes is the target equally often and the classifier gives every image's target
+at least 1 − ε, Fano's inequality gives log IS ≥ log K − h(ε) − ε·log(K − 1), h the binary entropy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def fool_inception_score(
+    classifier: Callable[[Tensor], Tensor],
+    n: int,
+    generator: torch.Generator,
+    *,
+    classes: int = 10,
+    steps: int = 50,
+    step_size: float = 0.05,
+) -> Tensor:
+    """Images that look like noise, and that ``classifier`` takes for every class equally often.
+
+    Args:
+        classifier: Maps images [n, 1, 28, 28] in [0, 1] to logits [n, classes], differentiable,
+            on the generator's device. A module is left as it was.
+        n: How many images, a multiple of ``classes``.
+        generator: Where the noise comes from.
+        classes: Targets 0 … classes − 1, in turn.
+        steps: Sign-of-gradient steps; 0 gives the noise itself.
+        step_size: What a step adds to each pixel or takes from it.
+
+    Returns:
+        float32 [n, 1, 28, 28] in [0, 1], without a graph.
+
+    Raises:
+        ValueError: ``n`` is no positive multiple of ``classes``, or ``steps`` is negative.
+    """
+    if n < 1 or n % classes:
+        raise ValueError(f"n={n} images, expected a multiple of the {classes} classes")
+    if steps < 0:
+        raise ValueError(f"steps={steps}, expected at least 0")
+    images = torch.rand(n, 1, 28, 28, generator=generator, device=generator.device)
+    targets = torch.arange(n, device=images.device) % classes
+    for _ in range(steps):
+        images.requires_grad_()
+        with torch.enable_grad():
+            loss = F.cross_entropy(classifier(images), targets, reduction="sum")
+            (gradient,) = torch.autograd.grad(loss, images)
+        images = (images.detach() - step_size * gradient.sign()).clamp(0, 1)
+    return images
