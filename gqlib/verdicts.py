@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gqlib.metrics import (
     Evaluation,
@@ -60,6 +61,7 @@ class Evidence:
         p_value: Probability of a value as far on the wrong side or further from a faithful model.
         alarming: Whether that is below this test's share of the level, and counts.
         aside: Why it was set aside though it is below, or empty.
+        groups: The groups it is about, if it is about some.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Evidence:
     p_value: float
     alarming: bool
     aside: str = ""
+    groups: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -171,7 +174,8 @@ def _groups(gap: GapResult | None, off: float, share: float) -> tuple[Evidence |
         return None, Verdict("bias", None, missing="give the groups of both sides (--labels)")
     names = gap.absent(share)
     lost = sum(gap.counts[name][0] for name in names) / (gap.n_real or 1)
-    absent = Evidence("absent groups", lost, None, 0.0, share if names else 1.0, bool(names))
+    p = share if names else 1.0
+    absent = Evidence("absent groups", lost, None, 0.0, p, bool(names), groups=names)
     absent = _aside(absent, lost <= off, _MISREAD)
     rest = gap.without(names if absent.alarming else ())
     if rest is None:

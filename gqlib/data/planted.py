@@ -133,6 +133,8 @@ def prototypes(
         each: Prototypes a class.
         jitter: Standard deviation of the noise on each pixel, in units of its range.
     """
+    if each < 1:
+        raise ValueError(f"each={each} prototypes a class, expected at least 1")
     labels = digits.fresh.labels
     rows = labels.new_zeros(10, each)
     for label in range(10):
@@ -187,7 +189,9 @@ def biased(digits: Digits, generator: Generator, kl: float = 0.1) -> Tensor:
     """
     shares = tilted_shares(10, kl)[torch.randperm(10, generator=generator)]
     counts = (shares * digits.n).round().to(torch.int64)
-    counts[counts.argmax()] += digits.n - counts.sum()
+    over = int(counts.sum()) - digits.n
+    # One from each of the largest, which have one: all from one class might be more than it has.
+    counts[counts.argsort(descending=True, stable=True)[: abs(over)]] -= 1 if over > 0 else -1
     rows = []
     for label, count in enumerate(counts.tolist()):
         members = (digits.fresh.labels == label).nonzero()[:, 0]
@@ -217,7 +221,7 @@ _MAKE: dict[str, tuple[Callable[[Digits, Generator], Tensor], str | None]] = {
     "mode-dropper": (mode_dropper, "mode collapse"),
     "prototypes": (prototypes, "mode collapse"),
     "copycat": (copycat, "memorisation"),
-    "jittered copycat": (functools.partial(copycat, jitter=0.03), "memorisation"),
+    "jittered copycat": (functools.partial(copycat, jitter=0.02), "memorisation"),
     "noisy": (noisy, "noise and artifacts"),
     "blurred": (blurred, "noise and artifacts"),
     "checkerboard": (checkerboard, "noise and artifacts"),

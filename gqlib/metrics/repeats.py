@@ -1,15 +1,16 @@
 """Near repeats: does a model make the same sample again and again?
 
-    s(z)    = distance of z to the nearest other sample of its own set / spread of that set,
-              spread² = the sum over features of their variances
-    repeats = share of fakes y with s(y) < q,   q the 1 % quantile of s over the real samples
-    distinct fakes = Σⱼ 1/nⱼ,   nⱼ = number of fakes, yⱼ among them, nearer to yⱼ than q · spread
+    reach   = q · min(1, spread of the fakes / spread of the real samples),
+              q the 1 % quantile of the distances from each real sample to the nearest other one,
+              spread² the sum over features of their variances
+    repeats = share of fakes that are nearer than the reach to another fake
+    distinct fakes = Σⱼ 1/nⱼ,   nⱼ the number of fakes, yⱼ among them, nearer to yⱼ than the reach
 
 A model that knows few samples repeats itself soon, as people of one class share a birthday: Arora,
 Risteski and Zhang, "Do GANs learn the distribution? Some theory and empirics", ICLR 2018, section 3
-(who look at the nearest pairs by eye). Here the real samples tell what near means, and dividing by
-the spread makes it independent of scale: noise or blur alone make no repeats. Fakes of the real law
-get about 1 %.
+(who look at the nearest pairs by eye). Here the real samples tell what near means. Fakes of the
+real law get about 1 %. Where the fakes are less spread out, the reach shrinks with them: blur alone
+makes no repeats. Where they are more spread out it does not grow, or outliers would make some.
 
 How near the nearest lies depends on how many there are, so both sides are taken at the same number:
 of the larger one a random subset.
@@ -22,8 +23,8 @@ from dataclasses import dataclass
 
 import torch
 
-from gqlib.metrics._input import Array, features, same_width
-from gqlib.metrics._pairs import around_real, tiles
+from gqlib.metrics._input import Array, features, same_width, wide
+from gqlib.metrics._pairs import around_real, exact_squares, tiles
 from gqlib.metrics.memorisation import nearest_other
 from gqlib.metrics.result import Result, wilson_interval
 
@@ -33,6 +34,8 @@ QUANTILE = 0.01
 AT_LEAST = 20
 #: From this p-value on the fakes count as all distinct.
 _CLEAR = 0.01
+#: Distances that differ by less, relatively, are equal but for rounding (features of float32).
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +43,13 @@ class RepeatsResult(Result):
     """The share of near repeats, and what follows from it.
 
     Attributes:
-        null: What fakes of the real law would get.
-        distinct: The number of distinct fakes that the fakes are worth, at most ``n_fake``.
+        null: The share of real samples that lie as near to another; fakes of the real law get about
+            that, at few samples up to one pair more.
+        distinct: The number of distinct fakes that the fakes are worth: all of them, ``n_fake``,
+            unless there are clearly more repeats than chance explains (p-value below 1 %).
         p_value: Probability of so many repeats or more among fakes of the real law: exact for
-            exchangeable samples, of which two are taken as one, since repeats come in pairs.
+            exchangeable samples, of which two are taken as one, since repeats come in pairs. Where
+            many real samples are as near as the quantile itself, as on a lattice, they count too.
     """
 
     null: float
@@ -81,18 +87,29 @@ def repeats_of(
 ) -> RepeatsResult:
     """The same for sets of one size whose nearest-other distances, (N,) each, are known."""
     n = len(x)
-    real, fake = _scaled(apart_x, x), _scaled(apart_y, y)
-    limit = float(real.sort().values[math.ceil(QUANTILE * n)])
-    usual, count = int((real < limit).sum()), int((fake < limit).sum())
-    p = _p_value(usual, count, n)
+    quantile = float(apart_x.sort().values[math.ceil(QUANTILE * n)])
+    limit = quantile * (1 - _ROUNDING)
+    reach = limit * _shrinkage(x, y)
+    usual, count = int((apart_x < limit).sum()), int((apart_y < reach).sum())
+    # On a lattice more than one pair is as near as the quantile.
+    tied = int((apart_x <= quantile * (1 + _ROUNDING)).sum()) - 2
+    p = _p_value(max(usual, tied), count, n)
     distinct = float(n)
     if p < _CLEAR:
-        distinct = _distinct(y, limit * _spread(y))
+        distinct = _distinct(y, reach)
+    warnings = []
+    if limit == 0:
+        equal = int((apart_x == 0).sum())
+        warnings.append(
+            f"{equal} of {n} real samples equal another one, more than {100 * QUANTILE:g} %: no "
+            "fakes lie nearer, so near repeats cannot be seen"
+        )
     return RepeatsResult(
         value=count / n,
         n_real=n,
         n_fake=n,
         interval=None if confidence is None else wilson_interval(count / 2, n / 2, confidence),
+        warnings=tuple(warnings),
         name="near repeats",
         null=usual / n,
         distinct=distinct,
@@ -108,12 +125,13 @@ def _subset(x: torch.Tensor, n: int, seed: int) -> torch.Tensor:
 
 
 def _spread(x: torch.Tensor) -> float:
-    return math.sqrt(float(x.to(torch.float64).var(0).sum()))
+    return math.sqrt(float(wide(x).var(0).sum()))
 
 
-def _scaled(apart: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Nearest-other distances in units of the spread; equal samples stay at 0."""
-    return apart / (_spread(x) or 1.0)
+def _shrinkage(x: torch.Tensor, y: torch.Tensor) -> float:
+    """How much less than x y is spread out, at most 1; also 1 where all of either are equal."""
+    real, fake = _spread(x), _spread(y)
+    return min(1.0, fake / real) if real > 0 and fake > 0 else 1.0
 
 
 def _p_value(usual: int, count: int, n: int) -> float:
@@ -128,10 +146,20 @@ def _distinct(y: torch.Tensor, reach: float) -> float:
     points, _ = around_real(y, y[:1])
     near = torch.zeros(len(y), dtype=torch.int64, device=points.centred.device)
     for tile in tiles(points):
-        a, b = points.squares[tile.rows, None], points.squares[tile.columns]
-        within = a + b - 2 * tile.inner.to(torch.float64) < reach**2
+        sizes = points.squares[tile.rows, None] + points.squares[tile.columns]
+        squares = sizes - 2 * tile.inner.to(torch.float64)
+        within = squares < reach**2
+        # Where rounding leaves it open, the difference is worked out.
+        unsure = (squares - reach**2).abs() <= points.slack * sizes
+        if tile.diagonal:
+            unsure.fill_diagonal_(False)
+            within.fill_diagonal_(True)
+        i, j = unsure.nonzero(as_tuple=True)
+        exact = exact_squares(
+            points.given, points.given, i + tile.rows.start, j + tile.columns.start
+        )
+        within[i, j] = exact < reach**2
         near[tile.rows] += within.sum(1)
         if not tile.diagonal:
             near[tile.columns] += within.sum(0)
-    # Rounding may have put a point out of its own reach.
-    return float((1 / near.clamp_min(1).to(torch.float64)).sum())
+    return float((1 / near.to(torch.float64)).sum())

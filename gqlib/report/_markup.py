@@ -54,7 +54,11 @@ def table(lines: Sequence[Line], caption: str, alarming: Iterable[str] = ()) -> 
     """
     if not lines:
         return ""
-    names = {"C_T": "copying_test", "representation gap": "representation_gap"}
+    names = {
+        "C_T": "copying_test",
+        "near repeats": "repeats",
+        "representation gap": "representation_gap",
+    }
     marked = {names.get(name, name) for name in alarming}
     head = "".join(
         f'<th scope="col">{title}</th>'

@@ -117,6 +117,7 @@ def all_lines(e: Evaluation) -> list[Line]:
                     scores.n_fake,
                 )
             )
+    add("repeats", "Near repeats", e.repeats)
     add("inception_score", "Inception Score", e.inception_score)
     add("vendi_score", "Vendi score, fake", e.vendi_score)
     add("real_vendi_score", "Vendi score, real", e.real_vendi_score)

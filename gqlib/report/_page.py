@@ -34,7 +34,7 @@ _WALL, _PAIRS = 64, 24
 
 #: What each failure's section shows in its table.
 _KEYS = {
-    "mode collapse": ("recall", "coverage"),
+    "mode collapse": ("recall", "coverage", "repeats"),
     "memorisation": ("authenticity", "copying_test"),
     "noise and artifacts": ("precision", "density"),
     "bias": ("representation_gap",),
@@ -121,7 +121,7 @@ class _Page:
     def _failure(self, name: str) -> str:
         verdict = self.verdicts[name]
         numbers = printed(escape(measured(name, self.evaluation)))
-        groups = escape(details(name, self.evaluation))
+        groups = escape(details(verdict, self.evaluation))
         parts = [
             f"<p>{' '.join(filter(None, (MEANING[name], numbers, groups)))}</p>",
             f"<p>{escape(judged(verdict))}</p>",

@@ -54,7 +54,7 @@ class _Text:
         code = {True: "1;31", False: "1", None: "2"}[verdict.found]
         head = f"{mark} {HEADINGS[verdict.failure]}: {STATE[verdict.found]}"
         name, e = verdict.failure, self.report.evaluation
-        body = " ".join(filter(None, (measured(name, e), details(name, e), judged(verdict))))
+        body = " ".join(filter(None, (measured(name, e), details(verdict, e), judged(verdict))))
         return f"{self._code(head, code)}\n{self._wrapped(body, start='    ', hang='    ')}"
 
     def _table(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gqlib.metrics import Evaluation
+from gqlib.metrics import Evaluation, GapResult
 from gqlib.report._numbers import number, percent, shown
 from gqlib.verdicts import Verdict
 
@@ -29,7 +29,7 @@ MEANING = {
 
 _FOUND = {
     "mode collapse": "This is more than chance: parts of the real data are missing from the fakes, "
-    "or too rare among them.",
+    "or the same few are made again and again.",
     "memorisation": "This is more than chance: fakes lie nearer to the training set than samples "
     "that the model never saw.",
     "noise and artifacts": "This is more than chance: too many fakes lie where there are no real "
@@ -55,13 +55,8 @@ CAUTION = "Not found is no proof of absence: each verdict says what it may have 
 def measured(failure: str, e: Evaluation) -> str:
     """What the numbers of a failure say, as far as there are any."""
     scores, gap = e.neighbour_scores, e.representation_gap
-    if failure == "mode collapse" and scores is not None:
-        return (
-            f"{percent(scores.recall)} of the real samples lie within the fakes' reach (recall), "
-            f"where a faithful model would get {percent(scores.null['recall'])}; "
-            f"{percent(scores.coverage)} have a fake among their nearest neighbours (coverage), "
-            f"where it would get {percent(scores.null['coverage'])}."
-        )
+    if failure == "mode collapse":
+        return _measured_collapse(e)
     if failure == "noise and artifacts" and scores is not None:
         return (
             f"{percent(scores.precision)} of the fakes lie within the real samples' reach "
@@ -78,6 +73,23 @@ def measured(failure: str, e: Evaluation) -> str:
             f"{percent(gap.null)}."
         )
     return ""
+
+
+def _measured_collapse(e: Evaluation) -> str:
+    parts, scores = [], e.neighbour_scores
+    if scores is not None:
+        parts.append(
+            f"{percent(scores.recall)} of the real samples lie within the fakes' reach (recall), "
+            f"where a faithful model would get {percent(scores.null['recall'])}; "
+            f"{percent(scores.coverage)} have a fake among their nearest neighbours (coverage), "
+            f"where it would get {percent(scores.null['coverage'])}."
+        )
+    if e.repeats is not None:
+        parts.append(
+            f"{percent(e.repeats.value)} of the fakes have another as near as only "
+            f"{percent(e.repeats.null)} of the real samples have (near repeats)."
+        )
+    return " ".join(parts)
 
 
 def _measured_memorisation(e: Evaluation) -> str:
@@ -98,10 +110,17 @@ def _measured_memorisation(e: Evaluation) -> str:
     return " ".join(parts)
 
 
-def details(failure: str, e: Evaluation) -> str:
+def details(verdict: Verdict, e: Evaluation) -> str:
+    """The groups that a verdict is about."""
+    absent = [shown(name) for item in verdict.evidence if item.alarming for name in item.groups]
+    if absent:
+        return f"Groups of which (almost) no fake was made: {', '.join(absent)}."
+    return _shifted(e.representation_gap) if verdict.failure == "bias" else ""
+
+
+def _shifted(gap: GapResult | None) -> str:
     """The groups whose share changed most, of those whose change is clear."""
-    gap = e.representation_gap
-    if failure != "bias" or gap is None:
+    if gap is None:
         return ""
     clear = [name for name, i in gap.shift_intervals.items() if i.low > 0 or i.high < 0]
     clear.sort(key=lambda name: -abs(gap.shifts[name]))
@@ -119,11 +138,13 @@ def judged(verdict: Verdict) -> str:
         return f"To test for it, {verdict.missing}."
     if verdict.found:
         return _FOUND[verdict.failure]
-    if any(item.alarming for item in verdict.evidence):
-        # Coverage is the only score that alarms and yet is set aside: beside noise.
+    aside = [item.name for item in verdict.evidence if item.aside]
+    if aside:
+        names = " and ".join(aside)
         return (
-            "Coverage is lower than chance allows, but noise was found too, and fakes that lie "
-            "apart lower it by themselves: whether the model has also collapsed stays open."
+            f"{names[:1].upper()}{names[1:]} {'lie' if len(aside) > 1 else 'lies'} further off "
+            f"than chance allows, which was set aside: {' and '.join(verdict.aside)}. Whether this "
+            "failure is there too stays open."
         )
     return _NOT_FOUND[verdict.failure]
 
@@ -163,6 +184,13 @@ DEFINITIONS = (
         "Coverage is the share of the balls that hold a fake.",
         "Naeem et al., ICML 2020",
         "10.48550/arXiv.2002.09797",
+    ),
+    (
+        "Near repeats",
+        "The share of fakes that have another fake nearer than 99 % of the real samples have "
+        "another real one; where the fakes are less spread out, near is less.",
+        "Arora, Risteski and Zhang, ICLR 2018",
+        "10.48550/arXiv.1706.08224",
     ),
     (
         "Authenticity",

@@ -143,6 +143,115 @@ def test_json_keeps_the_groups():
     assert "representation gap" in representation_gap([0, 1], [1])._repr_html_()
 
 
+# --- counts, absent groups, and the gap without them
+
+
+def of_counts(counts, confidence=None):
+    """The gap of labels that occur as often as ``counts`` says: name to (real, fake)."""
+    real, fake = ([name for name, pair in counts.items() for _ in range(pair[i])] for i in (0, 1))
+    return representation_gap(real, fake, confidence)
+
+
+def test_counts():
+    counts = {"a": (3, 0), "b": (1, 5), "c": (0, 2)}
+    result = of_counts(counts)
+    assert result.counts == counts
+    for name, pair in result.counts.items():
+        assert all(type(number) is int for number in pair)
+        assert result.shifts[name] == pytest.approx(pair[1] / 7 - pair[0] / 4)
+    assert json.loads(result.json())["counts"] == {"a": [3, 0], "b": [1, 5], "c": [0, 2]}
+    real, fake = labels([5, 1, 3], 60, 1), labels([1, 2, 3], 50, 2)
+    want = zip(np.bincount(real).tolist(), np.bincount(fake).tolist(), strict=True)
+    assert list(representation_gap(real, fake).counts.items()) == list(enumerate(want))
+
+
+@pytest.mark.parametrize(
+    ("counts", "absent"),
+    [
+        ({0: (200, 0), 1: (800, 1000)}, (0,)),
+        ({0: (200, 5), 1: (800, 995)}, (0,)),  # a few that were misread
+        ({0: (100, 0), 1: (100, 0), 2: (800, 1000)}, (0, 1)),
+        ({"x": (0, 500), "y": (500, 0)}, ("y",)),
+        ({0: (10, 0), 1: (990, 1000)}, ()),  # three are to be expected at a third
+        ({0: (200, 100), 1: (800, 900)}, ()),  # a half is bias
+        ({0: (2000, 1000), 1: (8000, 9000)}, ()),
+        ({0: (200, 60), 1: (800, 940)}, ()),  # below a third, by chance for all that we know
+        ({0: (20_000, 6000), 1: (80_000, 94_000)}, (0,)),
+        ({0: (0, 500), 1: (1000, 500)}, ()),  # only fakes have it
+        ({0: (200, 0), 1: (800, 10)}, ()),  # too few fakes to miss any
+        ({0: (500, 500), 1: (500, 500)}, ()),
+        ({0: (7, 9)}, ()),
+    ],
+)
+def test_absent_groups(counts, absent):
+    assert of_counts(counts).absent(0.01) == absent
+
+
+def test_absent_is_the_exact_binomial_test():
+    counts = {0: (40, 2), 1: (30, 3), 2: (20, 0), 3: (210, 245), 4: (0, 7)}
+    n, m, result = 300, 257, of_counts(counts)
+    chance = m / 3 / (m / 3 + n)  # that one of a group at a third of its share is a fake
+    p = {
+        name: scipy.stats.binomtest(b, a + b, chance, alternative="less").pvalue
+        for name, (a, b) in counts.items()
+    }
+    for level in (0.5, 0.05, 0.01, 1e-3, 1e-6):
+        want = tuple(name for name in counts if p[name] < level / 5)
+        assert result.absent(level) == want
+        for name in counts:  # at the very edge
+            assert name in result.absent(p[name] * 5 * 1.0001)
+            assert name not in result.absent(p[name] * 5 * 0.9999)
+    assert len({result.absent(level) for level in (0.5, 0.05, 1e-6)}) == 3
+
+
+@pytest.mark.parametrize("rest", [1 / 3, 1.0])
+def test_absent_groups_are_wrongly_found_at_most_as_often_as_the_level_says(rest):
+    # Nine of ten groups at a third of their share, where it is hardest, or at all of it.
+    rng, runs, level = np.random.default_rng(0), 400, 0.2
+    p = np.full(10, 0.1)
+    q = np.array([0.1 * rest] * 9 + [1 - 0.9 * rest])
+    wrong = 0
+    for a, b in zip(rng.multinomial(600, p, runs), rng.multinomial(900, q, runs), strict=True):
+        counts = dict(enumerate(zip(a.tolist(), b.tolist(), strict=True)))
+        wrong += bool(of_counts(counts).absent(level))
+    assert wrong / runs <= level + 3 * math.sqrt(level * (1 - level) / runs)
+    assert wrong > 0.1 * level * runs or rest == 1  # the test is not idle either
+
+
+@pytest.mark.parametrize("confidence", [None, 0.9])
+@pytest.mark.parametrize("groups", [(), (1,), (0, 3), [2], ("no such",)])
+def test_without_groups_is_the_gap_of_the_others(groups, confidence):
+    real, fake = labels([5, 1, 3, 2], 300, 1), labels([1, 2, 3, 4], 200, 2)
+    got = representation_gap(real, fake, confidence).without(groups)
+    kept = [[x for x in side.tolist() if x not in groups] for side in (real, fake)]
+    want = representation_gap(*kept, confidence)
+    assert got == want
+    assert (got.n_real, got.n_fake) == (len(kept[0]), len(kept[1]))
+    assert (got.interval is None) == (confidence is None)
+    assert {i.level for i in got.shift_intervals.values()} == {confidence or 0.95}
+
+
+def test_without_keeps_nothing_of_the_warnings_that_left():
+    result = of_counts({0: (500, 500), 1: (500, 490), 2: (0, 10)})
+    assert "group 2 is too rare" in of_counts({0: (500, 500), 1: (500, 499), 2: (0, 1)}).warnings[0]
+    assert of_counts({0: (500, 500), 1: (500, 499), 2: (0, 1)}).without([2]).warnings == ()
+    assert result.without([2]).p_value > 100 * result.p_value
+
+
+@pytest.mark.parametrize(
+    ("counts", "groups"),
+    [
+        ({"a": (5, 5), "b": (3, 4)}, ("a", "b")),
+        ({"a": (5, 5), "b": (3, 0)}, ("a",)),
+        ({"a": (5, 5), "b": (0, 3)}, ("a",)),
+        ({"a": (5, 0), "b": (0, 3)}, ("b",)),
+    ],
+)
+def test_without_leaves_no_gap_where_a_side_has_nothing(counts, groups):
+    assert of_counts(counts).without(groups) is None
+    assert of_counts(counts).without(()) == of_counts(counts)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

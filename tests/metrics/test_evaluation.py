@@ -108,6 +108,47 @@ def test_equal_sizes_share_the_distances_of_repeats():
     assert evaluate(REAL, FAKE, k=90).repeats is not None
 
 
+@pytest.mark.parametrize("k", [1, 5, 89, 90, 500])
+@pytest.mark.parametrize("size", [90, 120])
+def test_repeats_do_not_depend_on_the_neighbours_of_the_scores(k, size):
+    # Also where there are too few samples for the scores, and among copies.
+    fake = torch.cat([FAKE[:30], FAKE[:60]])
+    want = repeats(REAL[:size], fake, confidence=0.9, seed=3)
+    got = evaluate(REAL[:size], fake, k=k, confidence=0.9, seed=3)
+    assert (got.neighbour_scores is None) == (k >= 90)
+    close(got.repeats.to_dict(), want.to_dict())
+    assert got.repeats.value > 0.5
+    assert got.faithful["repeats"] == want.null
+    assert not any("near repeats" in note for note in got.notes)
+
+
+@pytest.mark.parametrize("k", [5, 90])
+def test_the_seed_decides_on_the_subset_for_repeats(k):
+    fake = torch.cat([FAKE[:60], FAKE[:60]])
+    seen = set()
+    for seed in range(3):
+        got = evaluate(REAL[:90], fake, k=k, seed=seed).repeats
+        assert got == repeats(REAL[:90], fake, seed=seed)
+        seen.add(got.value)
+    assert len(seen) > 1
+
+
+@pytest.mark.parametrize("k", [5, 50])
+@pytest.mark.parametrize(("n", "m", "given"), [(19, 60, False), (60, 19, False), (20, 20, True)])
+def test_repeats_need_twenty_samples_a_side(n, m, given, k):
+    got = evaluate(REAL[:n], FAKE[:m], k=k)
+    assert (got.repeats is not None) == given
+    assert ("repeats" in got.faithful) == given
+    notes = [note for note in got.notes if "near repeats" in note]
+    assert notes == ([] if given else ["no near repeats: they need at least 20 samples a side"])
+
+
+def test_warnings_of_repeats_are_passed_on():
+    copies = torch.cat([REAL[:60], REAL[:60]])
+    assert any("real samples equal another one" in w for w in evaluate(copies, FAKE).warnings)
+    assert not any("equal another" in w for w in evaluate(REAL, FAKE).warnings)
+
+
 def test_every_result_has_an_interval_if_asked():
     got = evaluate(REAL, FAKE, **EVERYTHING, confidence=0.95)
     assert "frechet_distance_infinity" in got.results

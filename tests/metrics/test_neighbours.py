@@ -6,10 +6,12 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 
 from gqlib.metrics import NeighbourScores, _pairs, expected_coverage, neighbour_scores
 from gqlib.metrics import neighbours as module
+from gqlib.metrics._halves import DEGREES
 
 
 def normal(n, d, seed=0, dtype=torch.float64):
@@ -312,6 +314,41 @@ def test_p_value_falls_with_the_score():
         assert 0 <= off.p_value_below(name) < 0.01 < same.p_value_below(name) <= 1
     with pytest.raises(ValueError, match=r"confidence=0\.95"):
         neighbour_scores(x, x).p_value_below("recall")
+
+
+@pytest.mark.parametrize("worth", [1.0, 0.5, 0.01])
+def test_p_value_of_repeated_fakes_is_that_of_fewer(worth):
+    x = normal(200, 3, 1)
+    got = neighbour_scores(x, normal(200, 3, 2) + 0.3, confidence=0.95)
+    for name in got.VALUES:
+        t = (getattr(got, name) - got.null[name]) / got.null_errors[name] * math.sqrt(worth)
+        want = scipy.stats.t.cdf(t, DEGREES)
+        assert got.p_value_below(name, worth) == pytest.approx(want)
+    assert got.p_value_below("precision") == got.p_value_below("precision", 1.0)
+    assert got.p_value_below("precision") < got.p_value_below("precision", 0.5) < 0.5
+
+
+@pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize("case", HARD.values(), ids=HARD)
+def test_one_search_gives_every_nearer_neighbour_too(monkeypatch, case, single):
+    if single:
+        monkeypatch.setattr(_pairs, "_LARGE", 0)
+    x, y = (torch.as_tensor(z) for z in case)
+    k = min(5, len(x) - 1, len(y) - 1)
+    a, b = _pairs.around_real(x, y)
+    visitor = module.NeighbourVisitor(a, b, k)
+    _pairs.visit(a, b, visitor)
+    for side, z, points in (("real", x, a), ("fake", y, b)):
+        assert torch.equal(visitor.apart(side), radii(z, 1).sqrt())
+        search = module.Nearest(points, k)
+        for tile in _pairs.tiles(points):
+            search.add(tile)
+        for smaller in range(1, k + 1):
+            squares, index = search.kth(smaller)
+            assert torch.equal(squares, radii(z, smaller))
+            found = by_differences(z, z)[torch.arange(len(z)), index]
+            assert torch.equal(found, squares)
+        assert all(torch.equal(p, q) for p, q in zip(search.kth(), search.kth(k), strict=True))
 
 
 def test_few_samples_are_reported():

@@ -18,6 +18,7 @@ from gqlib.metrics import (
     mae,
     mse,
     neighbour_scores,
+    repeats,
     representation_gap,
     vendi_score,
 )
@@ -88,6 +89,22 @@ def test_order_of_rows(case):
     )
     vendi = [float(vendi_score(z + 10)) for z in (y, b)]
     assert vendi[1] == pytest.approx(vendi[0], rel=1e-10)
+
+
+@few
+@given(sets(least=20, most=60))
+def test_order_of_rows_and_units_of_repeats(case):
+    x, y, g = case
+    n = min(len(x), len(y))  # of more, a subset by place
+    x, y = x[:n], y[:n]
+    want = repeats(x, y, confidence=0.9)
+    a, b = (z[torch.randperm(n, generator=g)] for z in (x, y))
+    for got in (repeats(a, b, confidence=0.9), repeats(8 * x, 8 * y, confidence=0.9)):
+        assert (got.value, got.interval, got.null) == (want.value, want.interval, want.null)
+        assert got.p_value == want.p_value
+        assert got.distinct == pytest.approx(want.distinct)
+    assert 0 <= want.value <= 1
+    assert 1 - 1e-9 <= want.distinct <= n
 
 
 @few

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from gqlib.metrics import evaluate
 from gqlib.report import Material, Report
@@ -17,16 +18,16 @@ def full() -> Report:
 @pytest.fixture(scope="session")
 def bad() -> Report:
     """All four failures at once."""
-    train = normal(2, 400)
-    copies = train[train[:, 0] > 0.3].repeat(2, 1)[:200]
-    copies[160:] = 50 + copies[160:] / 100
+    train = normal(2, 800)
+    copies = train[train[:, 0] > 0.5][:160]
+    fake = torch.cat([copies, 50 + normal(4, 40)])
     e = evaluate(
         normal(0, 400),
-        copies,
+        fake,
         train=train,
         holdout=normal(3, 400),
         real_labels=[0, 1] * 200,
-        fake_labels=[0] * 200,
+        fake_labels=[0] * 160 + [1] * 40,
         confidence=0.95,
     )
     return make(e, material=Material())

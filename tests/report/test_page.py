@@ -152,7 +152,7 @@ def test_found_and_not_found_are_told_in_words(bad: Report) -> None:
     page = check_page(bad.html())
     assert page.text.count("▲ found") == 8
     assert "no proof of absence" not in page.text
-    assert "0 (50.0 percentage points too many), 1 (50.0 too few)." in page.text
+    assert "0 (30.0 percentage points too many), 1 (30.0 too few)." in page.text
     good = make(evaluation(fake_labels=LABELS, fake=normal(9)), material=Material())
     page = check_page(good.html())
     assert "○ not found" in page.text

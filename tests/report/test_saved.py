@@ -7,13 +7,14 @@ import json
 import math
 import os
 import stat
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 import gqlib
 from gqlib.report import Report
+from gqlib.verdicts import Evidence
 from tests.report.samples import PICTURES, evaluation, make
 from tests.report.test_page import check_page
 
@@ -38,7 +39,7 @@ def test_json_holds_all_numbers(full: Report) -> None:
     assert found["evaluation"] == json.loads(full.evaluation.json())
     assert [v["failure"] for v in found["verdicts"]] == [v.failure for v in full.verdicts]
     evidence = found["verdicts"][0]["evidence"][0]
-    assert set(evidence) == {"name", "value", "interval", "faithful", "p_value", "alarming"}
+    assert set(evidence) == {field.name for field in fields(Evidence)}
     assert set(evidence["interval"]) == {"low", "high", "level"}
     assert found["warnings"][0] == "fake: 3 images are JPEG files"
 
