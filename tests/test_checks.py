@@ -17,6 +17,7 @@ import torch
 
 import gqlib.metrics
 from gqlib import checks, features
+from gqlib.features.fooling import fool_inception_score
 
 
 def test_call_passes_arguments_and_result_through() -> None:
@@ -75,6 +76,9 @@ BORROWED: dict[str, Callable[..., Any]] = {
     "the exception is swallowed": swallow,
     "and the library's own error follows": swallow_and_raise,
     "map": lambda x: list(map(gqlib.metrics.mse, [x], [x])),
+    "an answer among the features": lambda x: fool_inception_score(
+        torch.nn.Flatten(), 10, torch.Generator(), steps=0
+    ),
 }
 
 
