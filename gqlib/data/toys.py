@@ -1,8 +1,8 @@
 """Distributions in the plane, and generators with a known fault planted in them.
 
 Mixtures of equal Gaussians on a ring or on a grid are the test bed of mode collapse: the modes are
-known, so every failure can be counted (Srivastava et al. 2017, "VEEGAN", section 5.1; Lin et al.
-2018, "PacGAN", section 4.1). ``std`` is the standard deviation of each coordinate.
+known, so every failure can be counted (Srivastava et al. 2017, "VEEGAN"; Lin et al. 2018,
+"PacGAN"). ``std`` is the standard deviation of each coordinate.
 
     >>> import torch
     >>> from gqlib.data import toys

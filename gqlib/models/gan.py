@@ -7,7 +7,7 @@ high for real ones. The two take turns at their losses (:mod:`gqlib.models.adver
 
 Goodfellow et al. 2014, "Generative adversarial nets" (algorithm 1 and the end of section 3);
 Radford, Metz & Chintala 2016, "Unsupervised representation learning with deep convolutional
-generative adversarial networks" (section 3), though with one hidden linear layer in each network:
+generative adversarial networks", though with one hidden linear layer in each network:
 without them the same budget of training ends several times as far from the data.
 """
 
@@ -27,8 +27,8 @@ class Generator(nn.Module):
     """Latents [N, latent_dim] to images [N, 1, 28, 28] in [0, 1].
 
     Two linear layers, then two transposed convolutions that double 7 to 14 to 28, with batch norm
-    and ReLU between; ``width`` channels at 14×14. The generator of Chen et al. 2016, "InfoGAN"
-    (appendix C.1), at half its width.
+    and ReLU between; ``width`` channels at 14×14. The generator of Chen et al. 2016, "InfoGAN",
+    at half its width.
     """
 
     def __init__(self, latent_dim: int = 64, width: int = 32, hidden: int = 512) -> None:
@@ -66,7 +66,7 @@ class Discriminator(nn.Module):
     """Images [N, 1, 28, 28] to logits [N] that they are real.
 
     Two convolutions halve 28 to 14 to 7, and two linear layers judge the whole; ``width`` channels
-    at 14×14. The discriminator of Chen et al. 2016, "InfoGAN" (appendix C.1), narrower.
+    at 14×14. The discriminator of Chen et al. 2016, "InfoGAN", narrower.
     """
 
     def __init__(self, width: int = 32, hidden: int = 256) -> None:
@@ -95,7 +95,7 @@ class Pack(nn.Module):
 
     In front of a discriminator it makes PacGAN's: one verdict on several samples at once, which
     sees a lack of diversity that no single sample shows (Lin et al. 2018, "PacGAN: The power of two
-    samples in generative adversarial networks", section 2). Nothing else in training changes.
+    samples in generative adversarial networks"). Nothing else in training changes.
 
     Raises:
         ValueError: ``size`` below 1, or N that it does not divide.
@@ -174,7 +174,7 @@ def update_ema(ema: nn.Module, model: nn.Module, decay: float) -> None:
 
     Buffers, such as the running statistics of batch norm, are copied. Both modules have the same
     architecture. Averaged generators are better than the last iterate (Yazici et al. 2019, "The
-    unusual effectiveness of averaging in GAN training", section 3.1).
+    unusual effectiveness of averaging in GAN training").
 
     Raises:
         ValueError: ``decay`` is outside [0, 1], or the modules differ.
@@ -197,7 +197,7 @@ def slerp(z0: Tensor, z1: Tensor, steps: int) -> Tensor:
 
     The direction turns at a constant rate and the norm changes linearly. A straight line would
     pass closer to the origin than any draw of N(0, I) in many dimensions does (White 2016,
-    "Sampling generative networks", section 2.1).
+    "Sampling generative networks").
 
     Raises:
         ValueError: ``steps`` below 2, shapes that are not one [D], a zero vector, or opposite ones.
