@@ -100,6 +100,11 @@ def pairwise_distances(x, y):
     return torch.stack([torch.linalg.vector_norm(y - row, dim=1) for row in x])
 
 
+@variant("PyTorch's own for pairs, which adds 1e-6 to each difference")
+def pairwise_distances(x, y):
+    return torch.nn.functional.pairwise_distance(x[:, None], y[None])
+
+
 @probe("pairwise_distances")
 def _(f):
     x = torch.tensor([[0.0, 1.0, 3.0], [2.0, 2.0, 5.0]])
@@ -183,6 +188,15 @@ def knn_radii(x, k):
 @mutant("absolute differences", breaks="test_knn_radii_values")
 def knn_radii(x, k):
     distances = torch.cdist(x, x, p=1).fill_diagonal_(torch.inf)
+    return distances.sort(1).values[:, k - 1]
+
+
+@mutant(
+    "infinity times the identity",
+    breaks=("test_knn_radii_values", "test_knn_radii_duplicates"),
+)
+def knn_radii(x, k):
+    distances = torch.cdist(x, x) + torch.eye(len(x), dtype=x.dtype) * math.inf
     return distances.sort(1).values[:, k - 1]
 
 
@@ -696,6 +710,12 @@ def expected_coverage(n_real, n_fake, k):
     return -torch.expm1(((n_real - i).log() - (n_real + n_fake - i).log()).sum())
 
 
+@variant("a product in float32")
+def expected_coverage(n_real, n_fake, k):
+    i = torch.arange(1, k + 1)
+    return 1 - ((n_real - i) / (n_real + n_fake - i)).prod()
+
+
 @probe("expected_coverage")
 def _(f):
     return [f(4, 2, 2), f(100, 300, 1), f(10_000, 10_000, 5), f(50, 20, 3)]
@@ -850,6 +870,16 @@ def radial_power_spectrum(images):
     power = torch.fft.fft2(images * window).abs().square().mean(0) / (h * w)
     v, u = torch.fft.fftfreq(h, 1 / h)[:, None], torch.fft.fftfreq(w, 1 / w)
     ring = (u.square() + v.square()).sqrt().round().long()
+    return torch.stack([power[ring == r].mean() for r in range(int(ring.max()) + 1)])
+
+
+@mutant("bytes over 255", breaks="test_radial_power_spectrum_shapes")
+def radial_power_spectrum(images):
+    _, h, w = images.shape
+    x = images.double() if images.is_floating_point() else images.double() / 255
+    power = torch.fft.fft2(x).abs().square().mean(0) / (h * w)
+    v, u = torch.fft.fftfreq(h, 1 / h)[:, None], torch.fft.fftfreq(w, 1 / w)
+    ring = (v**2 + u**2).sqrt().round().long()
     return torch.stack([power[ring == r].mean() for r in range(int(ring.max()) + 1)])
 
 
@@ -1017,6 +1047,25 @@ def has_checkerboard(images, reference):
     return bool(gap.mean() > 0.04)
 
 
+@mutant("amplitudes with their sign", breaks="test_has_checkerboard_wave")
+def has_checkerboard(images, reference):
+    def waves(x):
+        mean = torch.fft.fft2(x.double().mean(0)).real / x[0].numel()
+        h, w = mean.shape[0] // 2, mean.shape[1] // 2
+        return torch.stack([mean[h, 0], mean[0, w], mean[h, w]])
+
+    return bool((waves(images) > 2 * waves(reference).abs() + 0.01).any())
+
+
+@mutant("28 pixels taken for granted", breaks="test_has_checkerboard_wave")
+def has_checkerboard(images, reference):
+    def waves(x):
+        mean = torch.fft.fft2(x.double().mean(0)).abs() / x[0].numel()
+        return torch.stack([mean[14, 0], mean[0, 14], mean[14, 14]])
+
+    return bool((waves(images) > 2 * waves(reference) + 0.01).any())
+
+
 @variant("the mean image's transform and a fixed margin")
 def has_checkerboard(images, reference):
     def waves(x):
@@ -1066,6 +1115,60 @@ def has_checkerboard(images, reference):
     return verdict
 
 
+@variant("power at the three frequencies over that of their neighbours")
+def has_checkerboard(images, reference):
+    def peaks(x):
+        power = torch.fft.fft2(x.double()).abs().square().mean(0)
+        h, w = power.shape[0] // 2, power.shape[1] // 2
+        own = {(0, 0), (h, 0), (0, w), (h, w)}
+        found = []
+        for i, j in ((h, 0), (0, w), (h, w)):
+            near = [
+                ((i + a) % (2 * h), (j + b) % (2 * w)) for a in range(-2, 3) for b in range(-2, 3)
+            ]
+            around = torch.stack([power[place] for place in near if place not in own])
+            found.append(power[i, j] / around.median())
+        return torch.stack(found)
+
+    return (peaks(images) > 5 * peaks(reference).clamp_min(1)).any()
+
+
+@variant("means by parity, with a margin from random halves of both sets")
+def has_checkerboard(images, reference):
+    def waves(x):
+        means = [x[:, i::2, j::2].double().mean() for i in (0, 1) for j in (0, 1)]
+        a, b, c, d = means
+        return torch.stack([a + b - c - d, a - b + c - d, a - b - c + d]) / 4
+
+    generator = torch.Generator().manual_seed(0)
+    chance = torch.zeros(3, dtype=torch.float64)
+    for x in (images, reference):
+        for _ in range(25):
+            order = torch.randperm(len(x), generator=generator)
+            one, two = order[: len(x) // 2], order[len(x) // 2 :]
+            chance = chance.maximum((waves(x[one]) - waves(x[two])).abs())
+    return (waves(images).abs() - waves(reference).abs() > 1.5 * chance + 0.002).any()
+
+
+@variant("second differences of the mean image, alternating")
+def has_checkerboard(images, reference):
+    def waves(x):
+        mean = x.double().mean(0)
+        down, across = mean.diff(n=2, dim=0), mean.diff(n=2, dim=1)
+        found = []
+        for y, rows, columns in (
+            (down, True, False),
+            (across, False, True),
+            (down.diff(n=2, dim=1) / 4, True, True),
+        ):
+            r = (-1.0) ** (rows * torch.arange(y.shape[0]))[:, None]
+            c = (-1.0) ** (columns * torch.arange(y.shape[1]))
+            found.append((y * r * c).mean().abs() / 4)
+        return torch.stack(found)
+
+    return bool((waves(images) > 2 * waves(reference) + 0.012).any())
+
+
 @probe("has_checkerboard")
 def _(f):
     generator = torch.Generator().manual_seed(1)
@@ -1087,6 +1190,7 @@ def _(f):
         f(one, two),
         f(one + 0.05 * wave(16, 16), two),
         f(one + 0.2 * wave(16, 16), two),
+        f(one - 0.1 * wave(16, 16), two),
         f(one + 0.1 * rows, two),
         f(one + 0.1 * rows, two + 0.1 * rows),
         f(one, lit),
