@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from gqlib import checks
 from tests.notebooks.answer import mutant, probe, variant
 
 # discriminator_loss
@@ -1085,6 +1086,18 @@ def gradient_penalty(critic, real, fake, generator):
     return total / len(real)
 
 
+@variant("by torch.func, a gradient a row")
+def gradient_penalty(critic, real, fake, generator):
+    u = torch.rand(len(real), generator=generator, dtype=real.dtype)
+    points = torch.func.vmap(torch.lerp)(fake, real, u)
+    rows = torch.func.vmap(torch.func.grad(lambda x: critic(x[None]).squeeze()))(points)
+    return (
+        (rows.flatten(1).norm(dim=1) - 1).square().mean()
+        if real.ndim > 1
+        else (rows.abs() - 1).square().mean()
+    )
+
+
 @variant("u from NumPy, seeded by the generator")
 def gradient_penalty(critic, real, fake, generator):
     seed = int(torch.randint(2**31, (), generator=generator))
@@ -1107,7 +1120,7 @@ def _(f):
             self.a, self.where = nn.Parameter(draw), []
 
         def forward(self, x):
-            self.where.append(x.detach().clone())
+            self.where.append(checks.numbers(x).reshape(-1, *x.shape[1:]))
             return (0.2 * self.a * x**2).reshape(len(x), -1).sum(1)
 
     outcomes = []
