@@ -28,7 +28,7 @@ def fool_inception_score(
     steps: int = 50,
     step_size: float = 0.05,
 ) -> Tensor:
-    """Images that look like noise, and that ``classifier`` takes for every class equally often.
+    """Images of nothing, which ``classifier`` takes for every class equally often.
 
     Args:
         classifier: Maps images [n, 1, 28, 28] in [0, 1] to logits [n, classes], differentiable,

@@ -356,6 +356,12 @@ def entropy_terms(probs):
     return tuple(math.exp(v) for v in both)
 
 
+@mutant("the surprise of the likeliest class", breaks="test_entropy_terms_unsure")
+def entropy_terms(probs):
+    p = probs.double()
+    return float(torch.special.entr(p.mean(0)).sum()), float(-p.amax(1).log().mean())
+
+
 @variant("torch's entr")
 def entropy_terms(probs):
     p = probs.double()
@@ -528,6 +534,34 @@ def inception_score_splits(probs, splits):
     for p in probs.double().split(splits):
         scores.append(math.exp((torch.xlogy(p, p) - torch.xlogy(p, p.mean(0))).sum(1).mean()))
     return float(np.mean(scores)), float(np.std(scores))
+
+
+@mutant("edges to the nearest row", breaks="test_inception_score_splits_uneven")
+def inception_score_splits(probs, splits):
+    n, scores = len(probs), []
+    for i in range(splits):
+        p = probs[round(i * n / splits) : round((i + 1) * n / splits)].double()
+        scores.append(math.exp((torch.xlogy(p, p) - torch.xlogy(p, p.mean(0))).sum(1).mean()))
+    return float(np.mean(scores)), float(np.std(scores))
+
+
+@mutant("long splits count more", breaks="test_inception_score_splits_uneven")
+def inception_score_splits(probs, splits):
+    n, scores, sizes = len(probs), [], []
+    for i in range(splits):
+        p = probs[i * n // splits : (i + 1) * n // splits].double()
+        scores.append(math.exp((torch.xlogy(p, p) - torch.xlogy(p, p.mean(0))).sum(1).mean()))
+        sizes.append(len(p))
+    return float(np.average(scores, weights=sizes)), float(np.std(scores))
+
+
+@mutant("the mean deviation", breaks="test_inception_score_splits_std")
+def inception_score_splits(probs, splits):
+    n, scores = len(probs), []
+    for i in range(splits):
+        p = probs[i * n // splits : (i + 1) * n // splits].double()
+        scores.append(math.exp((torch.xlogy(p, p) - torch.xlogy(p, p.mean(0))).sum(1).mean()))
+    return float(np.mean(scores)), float(np.abs(scores - np.mean(scores)).mean())
 
 
 @variant("NumPy and SciPy")
@@ -769,12 +803,50 @@ def fool_inception_score(classifier, n, generator):
     return images
 
 
+@mutant(
+    "calls the library's own attack",
+    breaks=(
+        "test_fool_inception_score_images",
+        "test_fool_inception_score_not_digits",
+        "test_fool_inception_score_score",
+    ),
+)
+def fool_inception_score(classifier, n, generator):
+    from gqlib.features import fooling
+
+    return fooling.fool_inception_score(classifier, n, generator, steps=60)
+
+
+@mutant("always a hundred images", breaks="test_fool_inception_score_images")
+def fool_inception_score(classifier, n, generator):
+    images = torch.rand(100, 1, 28, 28, generator=generator)
+    targets = torch.arange(100) % 10
+    for _ in range(50):
+        images.requires_grad_()
+        loss = F.cross_entropy(classifier(images), targets, reduction="sum")
+        (gradient,) = torch.autograd.grad(loss, images)
+        images = (images.detach() - 0.05 * gradient.sign()).clamp(0, 1)
+    return images
+
+
+@mutant("targets drawn at random", breaks="test_fool_inception_score_score")
+def fool_inception_score(classifier, n, generator):
+    images = torch.rand(n, 1, 28, 28, generator=generator)
+    targets = torch.randint(10, (n,), generator=generator)
+    for _ in range(50):
+        images.requires_grad_()
+        loss = F.cross_entropy(classifier(images), targets, reduction="sum")
+        (gradient,) = torch.autograd.grad(loss, images)
+        images = (images.detach() - 0.05 * gradient.sign()).clamp(0, 1)
+    return images
+
+
 @variant("Adam on the logits of the pixels")
 def fool_inception_score(classifier, n, generator):
     raw = torch.randn(n, 1, 28, 28, generator=generator).requires_grad_()
     targets = torch.arange(10).repeat_interleave(n // 10)
-    optimizer = torch.optim.Adam([raw], lr=0.3)
-    for _ in range(50):
+    optimizer = torch.optim.Adam([raw], lr=0.5)
+    for _ in range(100):
         optimizer.zero_grad()
         F.cross_entropy(classifier(raw.sigmoid()), targets, reduction="sum").backward()
         optimizer.step()
@@ -785,10 +857,10 @@ def fool_inception_score(classifier, n, generator):
 def fool_inception_score(classifier, n, generator):
     images = torch.rand(n, 1, 28, 28, generator=generator).requires_grad_()
     targets = torch.arange(n) % 10
-    optimizer = torch.optim.Adam([images], lr=0.05)
-    for step in range(80):
+    optimizer = torch.optim.Adam([images], lr=0.1)
+    for step in range(70):
         log_p = classifier(images).log_softmax(1)
-        if step < 40:
+        if step < 55:
             loss = F.nll_loss(log_p, targets, reduction="sum")
         else:
             p = log_p.exp()
