@@ -18,6 +18,7 @@ from gqlib.features import fooling
 from gqlib.metrics import divergences, extrapolation, frechet
 from gqlib.metrics.collapse import class_histogram, collapsed
 from gqlib.metrics.inception_score import entropy_terms, marginal
+from gqlib.metrics.memorisation import likelihood_gap, nearest
 from gqlib.metrics.modes import (
     assign_modes,
     copy_fraction,
@@ -132,6 +133,12 @@ __all__ = [  # noqa: RUF022 - in the order of the lessons
     "expected_coverage",
     "radial_power_spectrum",
     "has_checkerboard",
+    # 11_memorisation
+    "nearest",
+    "authenticity",
+    "authenticity_null",
+    "copying_test",
+    "likelihood_gap",
 ]
 
 
@@ -261,3 +268,18 @@ def precision_recall(real: Tensor, fake: Tensor, k: int) -> tuple[float, float]:
 def density_coverage(real: Tensor, fake: Tensor, k: int) -> tuple[float, float]:
     scores = metrics.neighbour_scores(real, fake, k)
     return scores.density, scores.coverage
+
+
+# 11_memorisation
+
+
+def authenticity(train: Tensor, fake: Tensor) -> float:
+    return metrics.authenticity(train, fake).value
+
+
+def authenticity_null(train: Tensor, holdout: Tensor) -> float:
+    return metrics.authenticity(train, holdout).value
+
+
+def copying_test(train: Tensor, holdout: Tensor, fake: Tensor) -> float:
+    return metrics.copying_test(train, holdout, fake).value

@@ -4,6 +4,7 @@
                    t the training sample nearest to y
     C_T = (U − nm/2) / √(nm(n + m + 1)/12),   U = number of pairs of one of n fakes and one of m
           held-out samples in which the fake is farther from its nearest training sample, ties ½
+    likelihood gap = mean NLL of new samples − mean NLL of the training samples
 
 Alaa, van Breugel, Saveliev, van der Schaar, "How faithful is your synthetic data?", ICML 2022,
 section 3.2. Meehan, Chaudhuri, Dasgupta, "A non-parametric test to detect data-copying in
@@ -20,7 +21,7 @@ from functools import cached_property
 
 import torch
 
-from gqlib.metrics._input import Array, features, same_width
+from gqlib.metrics._input import Array, features, finite, same_width, tensor, wide
 from gqlib.metrics._pairs import around_real, tiles
 from gqlib.metrics.neighbours import Nearest
 from gqlib.metrics.result import Interval, Result, check_level, normal_interval, wilson_interval
@@ -47,8 +48,10 @@ def authenticity(
 ) -> MemorisationResult:
     """Share of fakes that lie farther from the training set than its own samples lie apart.
 
-    What a faithful model gets depends on the data (½ only where density is even), so give a
-    held-out set to compare with.
+    What a faithful model gets depends on the data: where density is even (1 − c)/(2 − c), c the
+    share of a ball that lies in an equal one around a point of its surface, which is ⅓ on a line
+    and nears ½ in many dimensions; where density varies, more. So give a held-out set to compare
+    with.
 
     Args:
         train: Features of the training set, (N, D), N ≥ 2.
@@ -148,6 +151,33 @@ def nearest(x: Array, pool: Array) -> tuple[torch.Tensor, torch.Tensor]:
     same_width(a.shape[1], b.shape[1])
     squares, index = _nearest(a, b)
     return squares.sqrt(), index
+
+
+def likelihood_gap(train_nll: Array, test_nll: Array) -> tuple[float, float]:
+    """How much less likely new samples are than the training set, with its standard error.
+
+    Args:
+        train_nll: Negative log-likelihoods of training samples, (n,), n ≥ 2.
+        test_nll: Negative log-likelihoods of samples that the model never saw, (m,), m ≥ 2.
+
+    Returns:
+        mean(test) − mean(train), positive where the model overfits, and √(s²_train/n + s²_test/m).
+
+    Raises:
+        ValueError: Another rank, fewer than 2 values, a NaN or an infinity.
+    """
+    means, variance = [], 0.0
+    for values, name in ((train_nll, "train_nll"), (test_nll, "test_nll")):
+        nll = finite(tensor(values, name), name)
+        if nll.ndim != 1 or len(nll) < 2:
+            raise ValueError(
+                f"{name} has shape {tuple(nll.shape)}, expected (n,) with n ≥ 2: one negative "
+                "log-likelihood a sample"
+            )
+        nll = wide(nll)
+        means.append(float(nll.mean()))
+        variance += float(nll.var()) / len(nll)
+    return means[1] - means[0], math.sqrt(variance)
 
 
 def copying_z(fakes: torch.Tensor, held: torch.Tensor) -> float:

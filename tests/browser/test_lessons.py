@@ -42,6 +42,7 @@ CASES = [
     Case("08_inception_score", typed="marginal", slider=True),
     Case("09_frechet_distance", typed="frechet_1d", slider=True),
     Case("10_fidelity_and_diversity", typed="expected_coverage", slider=True),
+    Case("11_memorisation", typed="likelihood_gap", slider=True),
 ]
 
 

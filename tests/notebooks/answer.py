@@ -211,10 +211,22 @@ def forked(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> li
     return results
 
 
-def grades(lesson: Lesson, exercise: str, answers: Sequence[str]) -> list[dict[str, bool]]:
-    """Which test cells of ``exercise`` give each of the answers their points."""
-    tests = {name: lesson.source[name] for name in lesson.tests(exercise)}
-    return forked(_run_cells, [(lesson.set_up, answer, tests) for answer in answers])
+def grades(
+    lesson: Lesson,
+    exercise: str,
+    answers: Sequence[str],
+    cells: Sequence[Sequence[str]] | None = None,
+) -> list[dict[str, bool]]:
+    """Which test cells of ``exercise`` give each of the answers their points.
+
+    ``cells`` names for each answer the test cells to run; by default they are all of them.
+    """
+    every = lesson.tests(exercise)
+    calls = [
+        (lesson.set_up, answer, {name: lesson.source[name] for name in chosen})
+        for answer, chosen in zip(answers, cells or [every] * len(answers), strict=True)
+    ]
+    return forked(_run_cells, calls)
 
 
 def grade(lesson: Lesson, exercise: str, answer: str) -> dict[str, bool]:

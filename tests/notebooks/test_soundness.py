@@ -24,6 +24,7 @@ LESSONS = (
     "08_inception_score",
     "09_frechet_distance",
     "10_fidelity_and_diversity",
+    "11_memorisation",
 )
 
 lesson = functools.cache(Lesson)
@@ -54,10 +55,11 @@ def gqlib_calls(exercise: str) -> list[Answer]:
 
 
 def graded(
-    name: str, exercise: str, given: list[Answer]
+    name: str, exercise: str, given: list[Answer], cells: list[list[str]] | None = None
 ) -> Iterator[tuple[Answer, dict[str, bool]]]:
-    """Each answer with the test cells that give it their points."""
-    return zip(given, grades(lesson(name), exercise, [a.source for a in given]), strict=True)
+    """Each answer with the test cells, of those to run, that give it their points."""
+    earned = grades(lesson(name), exercise, [a.source for a in given], cells)
+    return zip(given, earned, strict=True)
 
 
 @pytest.fixture(params=["", "another seed"], ids=["no secret", "secret"])
@@ -102,12 +104,25 @@ def test_stub_earns_nothing(name: str, exercise: str) -> None:
 
 
 @each_exercise
+def test_each_test_cell_stands_alone(name: str, exercise: str) -> None:
+    """So that a mutant below loses by its own fault, and not for what another cell defines."""
+    cells = [[cell] for cell in lesson(name).tests(exercise)]
+    solution = Answer(exercise, "the solution", lesson(name).source[exercise])
+    for _, earned in graded(name, exercise, [solution] * len(cells), cells):
+        assert all(earned.values()), earned
+
+
+@each_exercise
 @pytest.mark.usefixtures("secret")
 def test_mutants_lose_the_points_of_what_they_break(name: str, exercise: str) -> None:
-    survivors = []
-    for mutant, earned in graded(name, exercise, answers(name).of("mutants", exercise)):
-        assert mutant.breaks, mutant.name
-        survivors += [(mutant.name, cell) for cell in mutant.breaks if earned[cell]]
+    mutants = answers(name).of("mutants", exercise)
+    assert all(mutant.breaks for mutant in mutants)
+    survivors = [
+        (mutant.name, cell)
+        for mutant, earned in graded(name, exercise, mutants, [list(m.breaks) for m in mutants])
+        for cell, kept in earned.items()
+        if kept
+    ]
     assert not survivors
 
 
