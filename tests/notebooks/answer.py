@@ -31,8 +31,8 @@ from IPython.core.interactiveshell import InteractiveShell
 ROOT = Path(__file__).resolve().parents[2]
 ANSWERS = Path(__file__).resolve().parent / "answers"
 
-#: Seconds that one cell of a test may take before it counts as failed.
-TIME_LIMIT = 30
+#: Seconds that one cell of a test may take before it counts as failed, as in nbgrader_config.py.
+TIME_LIMIT = 60
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,19 @@ def nearest(x, pool):
     return torch.cdist(x, pool).amin(1), (x @ pool.T).argmax(1)
 
 
+@variant("the matrix product by hand")
+def nearest(x, pool):
+    squares = x.square().sum(1)[:, None] + pool.square().sum(1) - 2 * x @ pool.T
+    distance, index = squares.clamp(min=0).min(1)
+    return distance.sqrt(), index
+
+
+@variant("a root kept from 0")
+def nearest(x, pool):
+    squares = (x[:, None] - pool[None]).square().sum(-1)
+    return (squares.amin(1) + 1e-12).sqrt(), squares.argmin(1)
+
+
 @variant("by differences")
 def nearest(x, pool):
     squares = (x[:, None] - pool[None]).square().sum(-1)
@@ -548,6 +561,16 @@ def copying_test(train, holdout, fake):
     return torch.tensor((u - n * m / 2) / (n * m * (n + m + 1) / 12) ** 0.5)
 
 
+@variant("SciPy's rank-sum test, trees for the distances")
+def copying_test(train, holdout, fake):
+    from scipy.spatial import KDTree
+    from scipy.stats import ranksums
+
+    tree = KDTree(train.numpy().astype(float))
+    a, b = (tree.query(side.numpy().astype(float))[0] for side in (fake, holdout))
+    return ranksums(a, b).statistic
+
+
 @variant("a loop over the pairs")
 def copying_test(train, holdout, fake):
     def near(side):
@@ -566,6 +589,15 @@ def copying_test(train, holdout, fake):
     n, m = a.numel(), b.numel()
     balance = torch.sign(a.unsqueeze(1) - b.unsqueeze(0)).double().sum() / 2
     return balance / (n * m * (n + m + 1) / 12) ** 0.5
+
+
+@mutant("no held-out set: the training set's own spacing", breaks="test_copying_test_value")
+def copying_test(train, holdout, fake):
+    a = torch.cdist(fake, train).amin(1)
+    b = torch.cdist(train, train).fill_diagonal_(torch.inf).amin(1)
+    n, m = len(a), len(b)
+    u = (a[:, None] > b).sum() + 0.5 * (a[:, None] == b).sum()
+    return float((u - n * m / 2) / math.sqrt(n * m * (n + m + 1) / 12))
 
 
 @probe("copying_test")
@@ -686,6 +718,15 @@ def likelihood_gap(train_nll, test_nll):
 def likelihood_gap(train_nll, test_nll):
     squared = train_nll.var() / len(train_nll) + test_nll.var() / len(test_nll)
     return test_nll.mean() - train_nll.mean(), squared.sqrt()
+
+
+@variant("the mean square less the squared mean")
+def likelihood_gap(train_nll, test_nll):
+    parts = [
+        (side.square().mean() - side.mean() ** 2) / (len(side) - 1)
+        for side in (train_nll, test_nll)
+    ]
+    return test_nll.mean() - train_nll.mean(), sum(parts).sqrt()
 
 
 @variant("the standard library")
