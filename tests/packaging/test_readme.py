@@ -7,8 +7,10 @@ import os
 import re
 import shutil
 import sys
+from base64 import b64encode
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from gqlib.grading.preprocessors import publication
@@ -151,3 +153,15 @@ def test_installing_again_repairs(tmp_path: Path) -> None:
     installed.unlink()
     run("sh", "-ec", pip, cwd=tmp_path, **OFFLINE)
     assert installed.read_bytes() == intact
+
+
+def test_table_and_picture_of_generators_are_those_of_the_lesson() -> None:
+    """After a change, copy both from the outputs of lesson 11 again."""
+    path = ROOT / "solutions" / "11_memorisation" / "11_memorisation.ipynb"
+    cells = nbformat.read(path, as_version=4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    text = (ROOT / "docs" / "generators.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"```\n(.*?)\n```", text, re.DOTALL)
+    assert table in [output.get("text", "").rstrip() for output in outputs]
+    picture = b64encode((ROOT / "docs" / "generators.png").read_bytes()).decode()
+    assert any(picture in output.get("data", {}).get("text/html", "") for output in outputs)
