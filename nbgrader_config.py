@@ -1,11 +1,14 @@
 """nbgrader's configuration of this course; the formgrader and the command line both read it."""
 
+import os
 from pathlib import Path
 
 from nbgrader.converters.autograde import Autograde
 from nbgrader.converters.generate_assignment import GenerateAssignment
 from nbgrader.converters.generate_feedback import GenerateFeedback
+from nbgrader.preprocessors import Execute
 
+from gqlib.grading.execution import SandboxedExecute
 from gqlib.grading.gradebook import refuse_locked
 from gqlib.grading.preprocessors import CourseCells, HideHiddenTests, RestoreCells, publication
 
@@ -33,7 +36,11 @@ c.Autograde.sanitize_preprocessors = [
     *Autograde.sanitize_preprocessors.default(),
 ]
 c.Execute.timeout = 60
-c.Execute.interrupt_on_timeout = True
+c.SandboxedExecute.sandbox = os.environ.get("GQLIB_NO_SANDBOX") != "1"
+c.Autograde.autograde_preprocessors = [
+    SandboxedExecute if step is Execute else step
+    for step in Autograde.autograde_preprocessors.default()
+]
 
 # Feedback: hidden tests stay hidden.
 c.GenerateFeedback.preprocessors = [

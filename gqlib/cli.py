@@ -1,6 +1,7 @@
 """The ``gqlib`` command.
 
 * ``gqlib evaluate REAL FAKE`` measures how good generated samples are.
+* ``gqlib grade LESSON`` grades what a class has handed in.
 * ``gqlib lab`` opens the course in JupyterLab.
 """
 
@@ -41,11 +42,18 @@ def main(arguments: list[str] | None = None) -> int:
 
     evaluate = commands.add_parser("evaluate", help="compare generated samples with real ones")
     add_options(evaluate)
+    from gqlib.grading import grade_command
+
+    grade = commands.add_parser("grade", help="grade what a class has handed in")
+    grade_command.add_options(grade)
     given, rest = parser.parse_known_args(arguments)
+    if rest and given.command != "lab":
+        chosen = evaluate if given.command == "evaluate" else grade
+        chosen.error(f"unknown arguments: {' '.join(rest)}")
     if given.command == "evaluate":
-        if rest:
-            evaluate.error(f"unknown arguments: {' '.join(rest)}")
         return run_evaluate(given)
+    if given.command == "grade":
+        return grade_command.run_grade(given)
     try:
         status: int = given.run(rest)
     except (OSError, ValueError) as error:

@@ -17,6 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from gqlib import course
+
 #: Okabe and Ito's palette, distinguishable under the common colour-vision deficiencies.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
@@ -39,8 +41,11 @@ def figure(width: float = 8, height: float = 3, **subplots: Any) -> tuple[Figure
 
 
 def show(fig: Figure, alt: str) -> None:
-    """Display ``fig`` in the notebook with ``alt`` as its alternative text."""
-    _publish(_bundle(png(fig), alt))
+    """Display ``fig`` in the notebook with ``alt`` as its alternative text.
+
+    While a notebook is graded, when figures use the course's own functions, the text alone.
+    """
+    _publish({"text/plain": alt} if course.graded() else _bundle(png(fig), alt))
 
 
 def wall(
@@ -101,6 +106,9 @@ def slider(
     """
     if start not in values:
         raise ValueError(f"start={start} is none of the slider's values {list(values)}")
+    if course.graded():
+        show(draw(start), alt)
+        return
     frames: dict[float, bytes] = {start: png(draw(start))}
     data = _bundle(frames[start], alt)
     try:

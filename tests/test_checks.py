@@ -96,6 +96,65 @@ def test_other_libraries_and_the_digit_net_are_open() -> None:
     checks.call(lambda x: torch.nn.Linear(2, 3)(x) if False else x.sum(), torch.ones(2))
 
 
+class Agrees:
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
+
+
+class AgreeingSet(set[str]):
+    def __eq__(self, other: object) -> bool:
+        return True
+
+
+class AgreeingText(str):
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = str.__hash__
+
+
+class LyingTensor(torch.Tensor):
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return torch.ones(3)
+
+
+class LyingArray(np.ndarray):
+    def __array_function__(self, *_: Any) -> Any:
+        return True
+
+    def __array_ufunc__(self, *_: Any, **__: Any) -> Any:
+        return True
+
+
+def test_what_agrees_with_everything_is_taken_at_its_value() -> None:
+    assert checks.call(lambda: AgreeingSet({"bias"})) != {"noise"}
+    assert checks.call(lambda: (AgreeingText("a"), {AgreeingText("b"): 1})) == ("a", {"b": 1})
+    assert checks.call(lambda: AgreeingText("a")) != "b"
+    with pytest.raises(AssertionError, match="Agrees, a class with an == of its own"):
+        checks.call(lambda: [Agrees()])
+    got = checks.call(lambda: torch.zeros(3).as_subclass(LyingTensor))
+    with pytest.raises(AssertionError, match="got"):
+        checks.expect(got, [1, 1, 1], like=torch.ones(3))
+    array = checks.call(lambda: np.zeros(3).view(LyingArray))
+    assert not np.allclose(array, 1)
+
+
+def test_honest_results_stay_what_they_are() -> None:
+    net = torch.nn.Linear(2, 2)
+    weight = checks.call(lambda: net.weight)
+    weight.sum().backward()
+    assert net.weight.grad is not None
+    for value in (None, 1, True, 2.5, "a", torch.ones(2), np.ones(2), net, (1, [2.0, {3}])):
+        assert checks.call(lambda value=value: value) is value or isinstance(value, tuple)
+    assert checks.call(lambda: (1, [2.0, {3}])) == (1, [2.0, {3}])
+    assert type(checks.call(lambda: np.float64(0.5))) is float
+    assert checks.call(lambda: np.float32(0.5)) == 0.5
+
+
 def test_generator_follows_name_and_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     def draw(name: str) -> float:
         return float(torch.rand(1, generator=checks.generator(name)))

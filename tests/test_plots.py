@@ -39,6 +39,22 @@ def test_show_carries_alternative_text(shown: list[dict[str, Any]]) -> None:
     assert html.unescape(alt[1]) == 'a line, "rising" & straight' == data["text/plain"]
 
 
+def test_while_graded_figures_are_their_texts(
+    shown: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    drawn = []
+
+    def drawing(value: float) -> Any:
+        drawn.append(value)
+        return plots.figure()[0]
+
+    plots.show(drawing(0), "one")
+    plots.slider(drawing, "x", [1, 2], 2, "two")
+    assert shown == [{"text/plain": "one"}, {"text/plain": "two"}]
+    assert drawn == [0, 2]
+
+
 def test_figures_are_the_same_bytes_each_time() -> None:
     assert plots.png(draw(1)) == plots.png(draw(1)) != plots.png(draw(2))
 

@@ -1,0 +1,192 @@
+"""nbgrader's step of execution, in the sandbox, and what it yields kept by content.
+
+``nbgrader_config.py`` puts :class:`SandboxedExecute` where nbgrader has ``Execute``, so that
+``nbgrader autograde``, the formgrader and ``gqlib grade`` run students' code in one way.
+"""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode, from_dict
+from nbgrader.preprocessors import Execute
+from nbgrader.utils import is_grade, is_locked, is_solution
+from traitlets import Bool, Unicode
+
+from gqlib import __version__
+from gqlib.grading.sandbox.limits import Limits
+from gqlib.grading.sandbox.pool import Cell, Executed, Pool
+
+Resources = dict[str, Any]
+#: Files beside a notebook that may be as large as this together.
+_FILES_LIMIT = 32 * 2**20
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """A sanitised submission, as far as its execution depends on it.
+
+    Attributes:
+        cells: Its code cells.
+        files: What lies beside it: from names to contents in base64.
+        secret: The instructor's secret, or empty.
+    """
+
+    cells: tuple[Cell, ...]
+    files: Mapping[str, str]
+    secret: str
+
+    @property
+    def key(self) -> str:
+        """The same for the same work, done by the same version."""
+        content = json.dumps(
+            [__version__, [dataclasses.astuple(c) for c in self.cells], self.files, self.secret],
+            sort_keys=True,
+        )
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    @property
+    def set_up(self) -> str:
+        """The set-up cell's source, or nothing."""
+        return next((cell.source for cell in self.cells if cell.kind == "set-up"), "")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What tests find in the environment."""
+        return {"GQLIB_SECRET": self.secret} if self.secret else {}
+
+
+def work_of(nb: NotebookNode, *folders: Path) -> Work:
+    """What there is to execute of a sanitised notebook.
+
+    Args:
+        nb: The notebook.
+        folders: Where the files beside it are, those of later folders in place of earlier ones'.
+    """
+    cells = tuple(Cell(cell.source, _kind(cell)) for cell in nb.cells if cell.cell_type == "code")
+    files: dict[str, str] = {}
+    for folder in folders:
+        files |= _files(folder)
+    return Work(cells, files, os.environ.get("GQLIB_SECRET", ""))
+
+
+def _kind(cell: NotebookNode) -> Any:
+    if is_grade(cell) and not is_solution(cell):
+        return "test"
+    return "set-up" if is_locked(cell) else "student"
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """The files beside a notebook, none of them through a link."""
+    files, size = {}, 0
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not path.is_file() or path.suffix == ".ipynb":
+            continue
+        if path.name == "timestamp.txt":
+            continue
+        size += path.stat().st_size
+        if size > _FILES_LIMIT:
+            raise ValueError(
+                f"the files beside the notebook in {folder} are larger than "
+                f"{_FILES_LIMIT // 2**20} MiB"
+            )
+        content = base64.b64encode(path.read_bytes()).decode()
+        files[path.relative_to(folder).as_posix()] = content
+    return files
+
+
+class Results:
+    """What executions yielded, one file each by the key of the work.
+
+    Args:
+        folder: Where they are kept; made when it is needed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def get(self, key: str) -> Executed | None:
+        """What is known of a work; ``None`` if it is to be done, or its file is not whole."""
+        try:
+            found = json.loads(self._path(key).read_text(encoding="utf-8"))
+            return Executed(found["outputs"], found["flags"], found["seconds"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def put(self, key: str, executed: Executed) -> None:
+        """Keep what a work yielded, whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=self.folder, suffix=".part", delete=False
+        ) as file:
+            json.dump(dataclasses.asdict(executed), file)
+        Path(file.name).replace(self._path(key))
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.json"
+
+
+class SandboxedExecute(Execute):  # type: ignore[misc]
+    """Run a notebook's cells in the sandbox, or take what is known of them already.
+
+    Of nbgrader's ``Execute`` it keeps the ``timeout`` of a cell.
+    """
+
+    sandbox = Bool(True, help="without, students' code runs with all your rights").tag(config=True)
+    results = Unicode("", help="folder of results, to be looked up and added to").tag(config=True)
+
+    def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
+        path = resources.get("metadata", {}).get("path")
+        work = work_of(nb, *([Path(path)] if path else []))
+        known = Results(Path(self.results)) if self.results else None
+        executed = known.get(work.key) if known else None
+        if executed is None:
+            pool = _shared_pool(work.set_up, self.sandbox, float(self.timeout or math.inf))
+            executed = pool.submit(work.cells, work.files, work.environment).result()
+            if known:
+                known.put(work.key, executed)
+        fill(nb, executed)
+        for flag in executed.flags:
+            self.log.warning("Tampering seen in %s: %s", resources.get("unique_key"), flag)
+        return nb, resources
+
+
+def fill(nb: NotebookNode, executed: Executed) -> None:
+    """Put outputs into a notebook's code cells, in place."""
+    code = [cell for cell in nb.cells if cell.cell_type == "code"]
+    for number, (cell, outputs) in enumerate(zip(code, executed.outputs, strict=True), 1):
+        cell.outputs = [from_dict(output) for output in outputs]
+        cell.execution_count = number
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = number
+
+
+_pools: dict[tuple[str, bool, float], Pool] = {}
+
+
+def _shared_pool(set_up: str, sandboxed: bool, cell_seconds: float) -> Pool:
+    """One warm process for all notebooks with one set-up cell, until this process ends."""
+    key = (set_up, sandboxed, cell_seconds)
+    if key not in _pools:
+        if not _pools:
+            atexit.register(close_pools)
+        _pools[key] = Pool(set_up, Limits(cell_seconds=cell_seconds), sandboxed, log=sys.stderr)
+    return _pools[key]
+
+
+def close_pools() -> None:
+    """End the warm processes."""
+    while _pools:
+        _pools.popitem()[1].close()

@@ -1,0 +1,88 @@
+"""The command line that closes the worker in."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import gqlib
+
+#: What a Linux system keeps its programs and libraries in.
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
+#: Settings that fonts, time zones and the linker need; nothing about people or machines.
+_SETTINGS = ("/etc/alternatives", "/etc/fonts", "/etc/ld.so.cache", "/etc/localtime")
+
+
+class NoSandbox(RuntimeError):
+    """A sandbox can't be had here."""
+
+
+def program() -> str:
+    """Where ``bwrap`` is.
+
+    Raises:
+        NoSandbox: It is not there; the message says what to do.
+    """
+    if not sys.platform.startswith("linux"):
+        raise NoSandbox(
+            "the sandbox needs bubblewrap, which is for Linux only: grade on Linux, or pass "
+            "--no-sandbox to run students' code with all your rights"
+        )
+    found = shutil.which("bwrap")
+    if found is None:
+        raise NoSandbox(
+            "the sandbox needs bubblewrap (on Debian and Ubuntu: sudo apt install bubblewrap); or "
+            "pass --no-sandbox to run students' code with all your rights"
+        )
+    return found
+
+
+def command(arguments: list[str]) -> list[str]:
+    """Run this Python with ``arguments`` in a sandbox.
+
+    It sees the system, its own packages and ``gqlib``, all read-only, and an empty /tmp; no home,
+    no course, no network, and no environment but what is set here.
+
+    Raises:
+        NoSandbox: See :func:`program`.
+    """
+    line = [program(), "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
+    line += ["--uid", "65534", "--gid", "65534", "--hostname", "sandbox", "--chdir", "/tmp"]
+    for path in map(Path, _SYSTEM):
+        if path.is_symlink():
+            line += ["--symlink", str(path.readlink()), str(path)]
+        elif path.exists():
+            line += ["--ro-bind", str(path), str(path)]
+    for path in map(Path, _SETTINGS):
+        line += ["--ro-bind-try", str(path), str(path)]
+    for path in _packages():
+        line += ["--ro-bind", str(path), str(path)]
+    # A submission mounts a /proc of its own, which the kernel allows where a whole one is visible.
+    line += ["--dev", "/dev", "--bind", "/proc", "/proc", "--tmpfs", "/tmp"]
+    for name, value in ENVIRONMENT.items():
+        line += ["--setenv", name, value]
+    return [*line, sys.executable, *arguments]
+
+
+#: The environment of a submission.
+ENVIRONMENT = {
+    "HOME": "/tmp",
+    "LANG": "C.UTF-8",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "MPLCONFIGDIR": "/tmp/matplotlib",
+    "NBGRADER_EXECUTION": "autograde",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PATH": "/usr/bin:/bin",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONHASHSEED": "0",
+}
+
+
+def _packages() -> list[Path]:
+    """Where this Python and gqlib lie, outermost folders only."""
+    wanted = {Path(sys.prefix), Path(sys.base_prefix), Path(gqlib.__file__).parent}
+    wanted |= {path.resolve() for path in wanted}
+    wanted = {path for path in wanted if not path.is_relative_to("/usr")}
+    return sorted(p for p in wanted if not any(q != p and p.is_relative_to(q) for q in wanted))

@@ -1,0 +1,35 @@
+"""How many processes there are of a submission, and what they hold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+
+
+def family(pid: int, enough: int) -> list[str]:
+    """A process and all that come from it; the search ends behind more than ``enough``."""
+    found = [str(pid)]
+    for name in found:
+        if len(found) > enough:
+            break
+        for path in Path(f"/proc/{name}/task").glob("*/children"):
+            try:
+                found += path.read_text().split()
+            except OSError:  # it has ended meanwhile
+                continue
+    return found
+
+
+def own_bytes(names: Sequence[str]) -> int:
+    """Bytes in memory of processes that are no files', shared ones counted once for each."""
+    total = 0
+    for name in names:
+        try:
+            _, resident, shared = Path(f"/proc/{name}/statm").read_text().split()[:3]
+        except (OSError, ValueError):
+            continue
+        total += (int(resident) - int(shared)) * _PAGE
+    return total

@@ -1,0 +1,421 @@
+"""The warm process in the sandbox: ``python -m gqlib.grading.sandbox.worker``.
+
+It reads requests and writes replies, one JSON object a line. The first request says what to import:
+
+    {"set_up": source of the lesson's set-up cell, "limits": {…}, "confine": true}
+    → {"ready": seconds}
+    {"id": "…", "cells": [{"source": "…", "kind": "student"}, …], "files": {…}, "env": {…}}
+    → {"id": "…", "outputs": [[…], …], "flags": […], "seconds": 1.2}
+
+The kinds are "student" and, for what a student can't change, "set-up" and "test". No code of a
+student ever runs in this process, only in forks of it, one a submission (:func:`_serve`), which get
+their cells one by one. A fork that ends early or must be killed costs the cell that did it: another
+one runs the cells before it again and goes on behind it.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import gc
+import importlib
+import io
+import json
+import os
+import secrets
+import selectors
+import signal
+import socket
+import struct
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from gqlib.grading.sandbox import confine, watch
+from gqlib.grading.sandbox.limits import Limits
+
+#: Forks for one submission: the first, and others after cells that had theirs killed.
+_FORKS = 4
+#: Seconds that an interrupted cell has to end by itself.
+_GRACE = 5.0
+_HEADER = struct.Struct("!I")
+
+
+def _send(connection: socket.socket, message: dict[str, Any]) -> None:
+    content = json.dumps(message).encode()
+    connection.sendall(_HEADER.pack(len(content)) + content)
+
+
+def _receive(connection: socket.socket) -> dict[str, Any]:
+    size = _HEADER.unpack(_exactly(connection, _HEADER.size))[0]
+    message: dict[str, Any] = json.loads(_exactly(connection, size))
+    return message
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes:
+    content = b""
+    while len(content) < size:
+        part = connection.recv(size - len(content))
+        if not part:
+            raise EOFError
+        content += part
+    return content
+
+
+# --- in the fork
+
+
+def _serve(connection: socket.socket, limits: Limits, files: dict[str, str], closed: bool) -> None:
+    """Run the cells that come in, until none comes any more."""
+    from nbformat import from_dict
+
+    from gqlib.grading.sandbox.guard import Guard, forget_exit_handlers
+    from gqlib.grading.sandbox.shell import Shell
+
+    if closed:
+        confine.mount_own_files(limits)
+        confine.give_up_rights()
+    confine.limit(limits)
+    for name, content in files.items():
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(base64.b64decode(content))
+    shell = Shell.instance()
+    shell.run("%matplotlib inline")  # what honest notebooks may do too is done before the snapshot
+    guard = Guard(shell)
+    while True:
+        try:
+            request = _receive(connection)
+        except EOFError:
+            return
+        trusted = request["kind"] != "student"
+        flags = guard.restored() if trusted else []
+        for name, value in request["env"].items():
+            os.environ[name] = value
+        before = set(shell.user_ns)
+        outputs = shell.run(request["source"], keep=not trusted)
+        for name in request["env"]:
+            os.environ.pop(name, None)
+        if request["kind"] == "set-up":
+            guard.bind({n for n in set(shell.user_ns) - before if not n.startswith("_")})
+        else:
+            # At once, since what follows relies on it too.
+            late = guard.restored()
+            flags += [f"{text} during a test" if trusted else text for text in late]
+            if late and trusted:
+                outputs = [from_dict(_error("TamperedTest", f"the answer {', '.join(late)}"))]
+        forget_exit_handlers()
+        reply = {"token": request["token"], "outputs": outputs, "flags": flags}
+        _send(connection, reply)
+
+
+def _error(name: str, text: str) -> dict[str, Any]:
+    line = f"{name}: {text}"
+    return {"output_type": "error", "ename": name, "evalue": text, "traceback": [line]}
+
+
+# --- in the warm process
+
+
+class _Run:
+    """One submission, in one fork after the other.
+
+    Args:
+        request: What was asked for.
+        limits: What it may use.
+        closed: Whether forks close themselves in.
+    """
+
+    def __init__(self, request: dict[str, Any], limits: Limits, closed: bool) -> None:
+        self.id: str = request["id"]
+        self.cells: list[dict[str, Any]] = request["cells"]
+        self.files: dict[str, str] = request.get("files", {})
+        self.env: dict[str, str] = request.get("env", {})
+        self.limits, self.closed = limits, closed
+        self.outputs: list[list[dict[str, Any]]] = []
+        self.flags: list[str] = []
+        self.size = 0
+        self.start = time.monotonic()
+        self.forks = 0
+        self.fatal: set[int] = set()
+        self.buffer = b""
+        self._fork()
+
+    def _fork(self) -> None:
+        self.forks += 1
+        self.buffer = b""
+        self.connection, theirs = socket.socketpair()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self.connection.close()
+            _become_submission(theirs, self.limits, self.files, self.closed)
+        theirs.close()
+        self.connection.settimeout(_GRACE)  # a fork that does not read holds nobody up
+        self.inner = self.pid
+        # What the system calls it is not known yet where it has namespaces of its own.
+        self.outer = None if self.closed else self.pid
+        # What is to be run again, to have its names, and then the next cell.
+        done = len(self.outputs)
+        self.queue = [
+            i
+            for i, cell in enumerate(self.cells)
+            if i >= done or (i not in self.fatal and cell["kind"] != "test")
+        ]
+        self.place = 0
+        self._next()
+
+    def _next(self) -> None:
+        self.interrupted = False
+        if self.place == len(self.queue):
+            return
+        index = self.queue[self.place]
+        cell = self.cells[index]
+        self.deadline = time.monotonic() + self.limits.cell_seconds
+        self.token = secrets.token_hex(8)
+        with contextlib.suppress(OSError):  # it has ended: found out when read from
+            _send(
+                self.connection,
+                {
+                    **cell,
+                    "env": self.env if cell["kind"] == "test" else {},
+                    "token": self.token,
+                },
+            )
+
+    @property
+    def finished(self) -> bool:
+        return len(self.outputs) == len(self.cells)
+
+    def ready(self) -> None:
+        """Take in what the fork has sent."""
+        try:
+            part = self.connection.recv(1 << 20)
+        except OSError:
+            part = b""
+        if not part:
+            self._died("the kernel died while this cell ran")
+            return
+        self.buffer += part
+        while len(self.buffer) >= _HEADER.size:
+            size = _HEADER.unpack(self.buffer[: _HEADER.size])[0]
+            if self.size + size > self.limits.output:
+                self._died(f"more than {self.limits.output // 2**20} MiB of outputs", "output")
+                return
+            if len(self.buffer) < _HEADER.size + size:
+                return
+            content = self.buffer[_HEADER.size : _HEADER.size + size]
+            self.buffer = self.buffer[_HEADER.size + size :]
+            self._took(content, size)
+
+    def _took(self, content: bytes, size: int) -> None:
+        try:
+            reply = json.loads(content)
+            if "inner" in reply and self.inner == self.pid:
+                self.inner, self.outer = int(reply["inner"]), int(reply["outer"])
+                return
+            if reply["token"] != self.token:
+                raise ValueError
+            outputs, flags = list(reply["outputs"]), [str(flag) for flag in reply["flags"]]
+        except (ValueError, KeyError, TypeError):
+            self._died("it sent what no cell sends", "sent messages of its own")
+            return
+        index = self.queue[self.place]
+        self.flags += [flag for flag in flags if flag not in self.flags]
+        if index == len(self.outputs):
+            self.size += size
+            if self.interrupted:
+                outputs.append(_error("CellTimeoutError", "the cell ran longer than its limit"))
+            self.outputs.append(outputs)
+        self.place += 1
+        self._next()
+
+    def tick(self) -> None:
+        """Interrupt or kill what runs for too long."""
+        now = time.monotonic()
+        why = self._too_much()
+        if why:
+            self._died(why)
+        elif now > self.start + self.limits.seconds:
+            self.kill()
+            self._give_up(f"the submission ran longer than {self.limits.seconds:g} s")
+        elif now > self.deadline + _GRACE:
+            self._died(f"the cell ran longer than {self.limits.cell_seconds:g} s", name="timeout")
+        elif now > self.deadline and not self.interrupted:
+            self.interrupted = True
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.inner, signal.SIGINT)
+
+    def _too_much(self) -> str:
+        """Whether all of its processes together are too many or hold too much, and which."""
+        if self.outer is None:
+            return ""
+        family = watch.family(self.outer, self.limits.processes)
+        if len(family) > self.limits.processes:
+            return f"more than {self.limits.processes} processes"
+        if watch.own_bytes(family) > self.limits.memory + len(family) * watch.own_bytes(["self"]):
+            return f"its processes hold more than {self.limits.memory // 2**20} MiB"
+        return ""
+
+    def _died(self, why: str, flag: str = "", name: str = "DeadKernelError") -> None:
+        self.kill()
+        if flag and flag != "output":
+            self.flags.append(flag)
+        index = self.queue[self.place] if self.place < len(self.queue) else len(self.outputs)
+        self.fatal.add(index)
+        if index == len(self.outputs):
+            title = "CellTimeoutError" if name == "timeout" else name
+            self.outputs.append([_error(title, why)])
+        if self.forks == _FORKS and not self.finished:
+            self._give_up("the kernel died too often")
+        elif not self.finished:
+            self._fork()
+
+    def _give_up(self, why: str) -> None:
+        missing = len(self.cells) - len(self.outputs)
+        self.outputs += [
+            [_error("NotRun", f"this cell did not run: {why}")] for _ in range(missing)
+        ]
+
+    def kill(self) -> None:
+        """End the fork and all that it has started."""
+        for pid in {self.inner, self.pid}:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+        self.connection.close()
+
+    def reply(self) -> dict[str, Any]:
+        seconds = time.monotonic() - self.start
+        return {"id": self.id, "outputs": self.outputs, "flags": self.flags, "seconds": seconds}
+
+
+def _become_submission(
+    connection: socket.socket, limits: Limits, files: dict[str, str], closed: bool
+) -> None:
+    """Never returns: what a fork does."""
+    status = 1
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _leave_files_behind(connection.fileno())
+        if closed:
+            # The sandbox's /proc is the system's, and calls processes as the system does.
+            outer = int(Path("/proc/self").readlink().name)
+            confine.enter_namespaces()
+            confine.die_with_parent()
+            inner = os.fork()
+            if inner:
+                _send(connection, {"inner": inner, "outer": outer})
+                connection.close()
+                status = 1 if os.waitpid(inner, 0)[1] else 0
+                os._exit(status)
+        confine.die_with_parent()
+        _serve(connection, limits, files, closed)
+        status = 0
+    except BaseException as error:
+        print(f"a submission's process ended: {error!r}", file=sys.stderr, flush=True)
+    finally:
+        os._exit(status)
+
+
+def _leave_files_behind(connection: int) -> None:
+    """Nothing that the warm process has open is open here, but for standard error."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
+        if number not in (2, connection, null):
+            # Not closed: the objects that own these numbers may close them later.
+            with contextlib.suppress(OSError):
+                os.dup2(null, number)
+
+
+def warm(set_up: str) -> None:
+    """Import what a lesson does, and do once what every submission would do anew."""
+    from gqlib.grading.sandbox.shell import Shell
+
+    shell = Shell()
+    shell.run_cell(set_up)  # type: ignore[no-untyped-call]
+    with contextlib.suppress(ImportError):
+        import torch
+
+        # One thread each: as many submissions run at once as there are cores.
+        torch.set_num_threads(1)
+    from gqlib import plots
+    from gqlib.data import load
+    from gqlib.grading.sandbox.guard import MODULES
+
+    for name in MODULES:
+        importlib.import_module(name)
+    load("mnist", "test"), load("mnist", "train")
+    figure, ax = plots.figure(1, 1)
+    ax.set(xlabel="x", ylabel=r"$\log x$", title="x")
+    figure.savefig(io.BytesIO(), format="png")
+    del figure, ax
+    Shell.clear_instance()
+    # What is here stays here: no fork looks through it for garbage, or copies its pages for that.
+    gc.collect()
+    gc.freeze()
+
+
+def main() -> None:
+    replies = os.dup(1)
+    os.dup2(2, 1)
+    source = os.fdopen(0, "rb", buffering=0)
+    first = json.loads(source.readline())
+    start = time.monotonic()
+    with contextlib.redirect_stdout(sys.stderr):
+        warm(first["set_up"])
+    limits = Limits(**first["limits"])
+
+    def say(message: dict[str, Any]) -> None:
+        content = (json.dumps(message) + "\n").encode()
+        while content:
+            content = content[os.write(replies, content) :]
+
+    say({"ready": time.monotonic() - start})
+    _loop(limits, first["confine"], say)
+
+
+def _loop(limits: Limits, closed: bool, say: Any) -> None:
+    runs: dict[int, _Run] = {}
+    pending = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(0, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select(0.1):
+                if key.fd == 0:
+                    part = os.read(0, 1 << 20)
+                    if not part:
+                        for run in runs.values():
+                            run.kill()
+                        return
+                    *lines, pending = (pending + part).split(b"\n")
+                    for line in lines:
+                        run = _Run(json.loads(line), limits, closed)
+                        runs[run.connection.fileno()] = run
+                        selector.register(run.connection, selectors.EVENT_READ)
+                else:
+                    _step(selector, runs, key.fd, lambda run: run.ready(), say)
+            for number in list(runs):
+                _step(selector, runs, number, lambda run: run.tick(), say)
+
+
+def _step(selector: Any, runs: dict[int, _Run], number: int, act: Any, say: Any) -> None:
+    """Let a run act, and follow it to its next fork or to its end."""
+    run = runs[number]
+    before = run.connection
+    act(run)
+    if run.finished:
+        selector.unregister(before)
+        del runs[number]
+        run.kill()
+        say(run.reply())
+    elif run.connection is not before:
+        selector.unregister(before)
+        del runs[number]
+        runs[run.connection.fileno()] = run
+        selector.register(run.connection, selectors.EVENT_READ)
+
+
+if __name__ == "__main__":
+    main()
