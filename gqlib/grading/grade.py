@@ -85,9 +85,8 @@ class Sanitiser(Autograde):  # type: ignore[misc]
         """Make the exporter, and convert nothing."""
         self.exporter = self.exporter_class(parent=self, config=self.config)
         # Only checks, slowly, and will check again when the submission is recorded.
-        self.sanitize_preprocessors = [
-            step for step in self.sanitize_preprocessors if step is not CheckCellMetadata
-        ]
+        steps: list[type] = list(Autograde.sanitize_preprocessors.get(self))
+        self.sanitize_preprocessors = [s for s in steps if s is not CheckCellMetadata]
 
 
 class Course:
