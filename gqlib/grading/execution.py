@@ -140,19 +140,24 @@ class Results:
 class SandboxedExecute(Execute):  # type: ignore[misc]
     """Run a notebook's cells in the sandbox, or take what is known of them already.
 
-    Of nbgrader's ``Execute`` it keeps the ``timeout`` of a cell.
+    Of nbgrader's ``Execute`` it keeps the ``timeout`` of a cell, and everything without a sandbox.
     """
 
-    sandbox = Bool(True, help="without, students' code runs with all your rights").tag(config=True)
+    sandbox = Bool(
+        True, help="without, nbgrader's own kernels run students' code with all your rights"
+    ).tag(config=True)
     results = Unicode("", help="folder of results, to be looked up and added to").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
+        if not self.sandbox:
+            done: tuple[NotebookNode, Resources] = super().preprocess(nb, resources)
+            return done
         path = resources.get("metadata", {}).get("path")
         work = work_of(nb, *([Path(path)] if path else []))
         known = Results(Path(self.results)) if self.results else None
         executed = known.get(work.key) if known else None
         if executed is None:
-            pool = _shared_pool(work.set_up, self.sandbox, float(self.timeout or math.inf))
+            pool = _shared_pool(work.set_up, float(self.timeout or math.inf))
             executed = pool.submit(work.cells, work.files, work.environment).result()
             if known:
                 known.put(work.key, executed)
@@ -173,16 +178,16 @@ def fill(nb: NotebookNode, executed: Executed) -> None:
                 output.execution_count = number
 
 
-_pools: dict[tuple[str, bool, float], Pool] = {}
+_pools: dict[tuple[str, float], Pool] = {}
 
 
-def _shared_pool(set_up: str, sandboxed: bool, cell_seconds: float) -> Pool:
+def _shared_pool(set_up: str, cell_seconds: float) -> Pool:
     """One warm process for all notebooks with one set-up cell, until this process ends."""
-    key = (set_up, sandboxed, cell_seconds)
+    key = (set_up, cell_seconds)
     if key not in _pools:
         if not _pools:
             atexit.register(close_pools)
-        _pools[key] = Pool(set_up, Limits(cell_seconds=cell_seconds), sandboxed, log=sys.stderr)
+        _pools[key] = Pool(set_up, Limits(cell_seconds=cell_seconds), log=sys.stderr)
     return _pools[key]
 
 

@@ -3,7 +3,8 @@
 1. Each submission is sanitised by nbgrader's own preprocessors (:class:`Sanitiser`).
 2. What there is to execute is executed, many at a time; results are kept by their content.
 3. nbgrader's Autograde records each submission in the gradebook, one after the other. Its step of
-   execution finds the result of step 2.
+   execution finds the result of step 2. Without a sandbox there is no step 2, and nbgrader's own
+   kernels do it here.
 
 A submission counts as recorded once a file says so with the key of its work. Whatever ends the
 command, the same command goes on from there.
@@ -165,7 +166,8 @@ def grade(
         lesson: Name of the lesson.
         students: Whom to grade; by default everybody.
         jobs: How many submissions run at once; by default as many as there are cores.
-        sandboxed: Without, students' code runs with all rights of this process.
+        sandboxed: Without, nbgrader's own kernels run students' code, one after the other and with
+            all rights of this process.
         force: Execute and record again what was graded before.
         progress: Told of a stage, how many submissions it has done and of how many.
         log: Where the sandbox's own complaints go.
@@ -187,7 +189,8 @@ def grade(
         submissions.restore_names(course.submitted, lesson, course.released)
         found = [Submission(name) for name in (students or everybody)]
         _sanitise(course, found, progress)
-        _execute(course, found, jobs or os.cpu_count() or 1, sandboxed, force, progress, log)
+        if sandboxed:
+            _execute(course, found, jobs or os.cpu_count() or 1, force, progress, log)
         _record(course, found, force, progress)
         _look_up(course, found)
     return found
@@ -256,7 +259,6 @@ def _execute(
     course: Course,
     found: list[Submission],
     jobs: int,
-    sandboxed: bool,
     force: bool,
     progress: Any,
     log: Any,
@@ -277,7 +279,7 @@ def _execute(
                 _drain(course, running, 0, total, progress)
                 if pool is not None:
                     pool.close()
-                set_up, pool = work.set_up, Pool(work.set_up, course.limits, sandboxed, log)
+                set_up, pool = work.set_up, Pool(work.set_up, course.limits, log)
             _drain(course, running, jobs - 1, total, progress)
             assert pool is not None
             running[pool.submit(work.cells, work.files, work.environment)] = work.key

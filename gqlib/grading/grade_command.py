@@ -39,7 +39,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-sandbox",
         action="store_true",
-        help="run students' code with all your rights, where there is no bubblewrap",
+        help="run students' code with all your rights and one at a time, as nbgrader does, where "
+        "there is no bubblewrap",
     )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the summary as a page too")
 

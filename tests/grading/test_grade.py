@@ -15,6 +15,7 @@ import pytest
 
 from gqlib.grading import classroom, submissions
 from gqlib.grading.grade import Submission, grade
+from gqlib.grading.sandbox.bubblewrap import NoSandbox
 from tests.grading.conftest import TINY
 from tests.grading.test_feedback import STUDENTS
 
@@ -106,6 +107,15 @@ def test_points_given_by_hand_survive(course: Path) -> None:
         gradebook.db.commit()
     (found,) = grade(course, TINY, force=True)
     assert found.score == 2.5
+
+
+def test_without_a_sandbox_nbgrader_does_it(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hand_in(course, {"a": STUDENTS["right"], "b": STUDENTS["hidden"]})
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    with pytest.raises(NoSandbox, match="--no-sandbox"):
+        grade(course, TINY)
+    found = by_student(grade(course, TINY, sandboxed=False))
+    assert (found["a"].score, found["b"].score) == (3, 1)
 
 
 PROBLEMS = {

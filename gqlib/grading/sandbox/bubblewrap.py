@@ -12,6 +12,10 @@ import gqlib
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
 #: Settings that fonts, time zones and the linker need; nothing about people or machines.
 _SETTINGS = ("/etc/alternatives", "/etc/fonts", "/etc/ld.so.cache", "/etc/localtime")
+_INSTEAD = (
+    "run students' code with all your rights (gqlib grade --no-sandbox; nbgrader with "
+    "GQLIB_NO_SANDBOX=1 in its environment)"
+)
 
 
 class NoSandbox(RuntimeError):
@@ -25,15 +29,12 @@ def program() -> str:
         NoSandbox: It is not there; the message says what to do.
     """
     if not sys.platform.startswith("linux"):
-        raise NoSandbox(
-            "the sandbox needs bubblewrap, which is for Linux only: grade on Linux, or pass "
-            "--no-sandbox to run students' code with all your rights"
-        )
+        raise NoSandbox(f"the sandbox needs bubblewrap, which is for Linux only: {_INSTEAD}")
     found = shutil.which("bwrap")
     if found is None:
         raise NoSandbox(
-            "the sandbox needs bubblewrap (on Debian and Ubuntu: sudo apt install bubblewrap); or "
-            "pass --no-sandbox to run students' code with all your rights"
+            "the sandbox needs bubblewrap: install it (on Debian and Ubuntu: sudo apt install "
+            f"bubblewrap), or {_INSTEAD}"
         )
     return found
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 import subprocess
-import sys
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import IO, Any, Literal
@@ -53,7 +51,6 @@ class Pool:
     Args:
         set_up: Source of the lesson's set-up cell: what to import beforehand.
         limits: What a submission may use.
-        sandboxed: Without, submissions run with all rights of this process.
         log: Where the sandbox's own complaints go.
 
     Raises:
@@ -65,34 +62,18 @@ class Pool:
         self,
         set_up: str,
         limits: Limits | None = None,
-        sandboxed: bool = True,
         log: IO[str] | None = None,
     ) -> None:
         self.limits = limits or Limits()
-        arguments = ["-m", "gqlib.grading.sandbox.worker"]
-        environment = None
-        if sandboxed:
-            command = bubblewrap.command(arguments)
-        else:
-            command = [sys.executable, *arguments]
-            environment = {**os.environ, **bubblewrap.ENVIRONMENT}
-            environment |= {k: os.environ[k] for k in ("HOME", "PATH") if k in os.environ}
-            environment["MPLCONFIGDIR"] = os.environ.get("MPLCONFIGDIR", "")
         self._process = subprocess.Popen(
-            command,
+            bubblewrap.command(["-m", "gqlib.grading.sandbox.worker"]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=environment,
         )
         self._waiting: dict[str, Future[Executed]] = {}
         self._lock = threading.Lock()
-        first = {
-            "set_up": set_up,
-            "limits": dataclasses.asdict(self.limits),
-            "confine": sandboxed,
-        }
-        self._write(first)
+        self._write({"set_up": set_up, "limits": dataclasses.asdict(self.limits)})
         assert self._process.stdout is not None
         answer = self._process.stdout.readline()
         if not answer:
@@ -168,7 +149,3 @@ class Pool:
             self._process.wait(timeout=5)
         self._process.kill()
         self._process.wait()
-
-
-#: Makes a pool for a set-up cell.
-Opener = Callable[[str], Pool]

@@ -2,7 +2,7 @@
 
 It reads requests and writes replies, one JSON object a line. The first request says what to import:
 
-    {"set_up": source of the lesson's set-up cell, "limits": {…}, "confine": true}
+    {"set_up": source of the lesson's set-up cell, "limits": {…}}
     → {"ready": seconds}
     {"id": "…", "cells": [{"source": "…", "kind": "student"}, …], "files": {…}, "env": {…}}
     → {"id": "…", "outputs": [[…], …], "flags": […], "seconds": 1.2}
@@ -66,16 +66,15 @@ def _exactly(connection: socket.socket, size: int) -> bytes:
 # --- in the fork
 
 
-def _serve(connection: socket.socket, limits: Limits, files: dict[str, str], closed: bool) -> None:
+def _serve(connection: socket.socket, limits: Limits, files: dict[str, str]) -> None:
     """Run the cells that come in, until none comes any more."""
     from nbformat import from_dict
 
     from gqlib.grading.sandbox.guard import Guard, forget_exit_handlers
     from gqlib.grading.sandbox.shell import Shell
 
-    if closed:
-        confine.mount_own_files(limits)
-        confine.give_up_rights()
+    confine.mount_own_files(limits)
+    confine.give_up_rights()
     confine.limit(limits)
     for name, content in files.items():
         path = Path(name)
@@ -124,15 +123,14 @@ class _Run:
     Args:
         request: What was asked for.
         limits: What it may use.
-        closed: Whether forks close themselves in.
     """
 
-    def __init__(self, request: dict[str, Any], limits: Limits, closed: bool) -> None:
+    def __init__(self, request: dict[str, Any], limits: Limits) -> None:
         self.id: str = request["id"]
         self.cells: list[dict[str, Any]] = request["cells"]
         self.files: dict[str, str] = request.get("files", {})
         self.env: dict[str, str] = request.get("env", {})
-        self.limits, self.closed = limits, closed
+        self.limits = limits
         self.outputs: list[list[dict[str, Any]]] = []
         self.flags: list[str] = []
         self.size = 0
@@ -149,12 +147,11 @@ class _Run:
         self.pid = os.fork()
         if self.pid == 0:
             self.connection.close()
-            _become_submission(theirs, self.limits, self.files, self.closed)
+            _become_submission(theirs, self.limits, self.files)
         theirs.close()
         self.connection.settimeout(_GRACE)  # a fork that does not read holds nobody up
         self.inner = self.pid
-        # What the system calls it is not known yet where it has namespaces of its own.
-        self.outer = None if self.closed else self.pid
+        self.outer: int | None = None  # what the system calls it; not known yet
         # What is to be run again, to have its names, and then the next cell.
         done = len(self.outputs)
         self.queue = [
@@ -291,27 +288,24 @@ class _Run:
         return {"id": self.id, "outputs": self.outputs, "flags": self.flags, "seconds": seconds}
 
 
-def _become_submission(
-    connection: socket.socket, limits: Limits, files: dict[str, str], closed: bool
-) -> None:
+def _become_submission(connection: socket.socket, limits: Limits, files: dict[str, str]) -> None:
     """Never returns: what a fork does."""
     status = 1
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _leave_files_behind(connection.fileno())
-        if closed:
-            # The sandbox's /proc is the system's, and calls processes as the system does.
-            outer = int(Path("/proc/self").readlink().name)
-            confine.enter_namespaces()
-            confine.die_with_parent()
-            inner = os.fork()
-            if inner:
-                _send(connection, {"inner": inner, "outer": outer})
-                connection.close()
-                status = 1 if os.waitpid(inner, 0)[1] else 0
-                os._exit(status)
+        # The sandbox's /proc is the system's, and calls processes as the system does.
+        outer = int(Path("/proc/self").readlink().name)
+        confine.enter_namespaces()
         confine.die_with_parent()
-        _serve(connection, limits, files, closed)
+        inner = os.fork()
+        if inner:
+            _send(connection, {"inner": inner, "outer": outer})
+            connection.close()
+            status = 1 if os.waitpid(inner, 0)[1] else 0
+            os._exit(status)
+        confine.die_with_parent()
+        _serve(connection, limits, files)
         status = 0
     except BaseException as error:
         print(f"a submission's process ended: {error!r}", file=sys.stderr, flush=True)
@@ -373,10 +367,10 @@ def main() -> None:
             content = content[os.write(replies, content) :]
 
     say({"ready": time.monotonic() - start})
-    _loop(limits, first["confine"], say)
+    _loop(limits, say)
 
 
-def _loop(limits: Limits, closed: bool, say: Any) -> None:
+def _loop(limits: Limits, say: Any) -> None:
     runs: dict[int, _Run] = {}
     pending = b""
     with selectors.DefaultSelector() as selector:
@@ -391,7 +385,7 @@ def _loop(limits: Limits, closed: bool, say: Any) -> None:
                         return
                     *lines, pending = (pending + part).split(b"\n")
                     for line in lines:
-                        run = _Run(json.loads(line), limits, closed)
+                        run = _Run(json.loads(line), limits)
                         runs[run.connection.fileno()] = run
                         selector.register(run.connection, selectors.EVENT_READ)
                 else:
