@@ -99,7 +99,7 @@ class Course:
         sandboxed: Whether students' code runs in the sandbox.
 
     Raises:
-        FileNotFoundError: No such configuration, or the lesson was not released.
+        FileNotFoundError: No such configuration, or the lesson was not released by nbgrader.
     """
 
     def __init__(self, root: Path, lesson: str, sandboxed: bool = True) -> None:
@@ -129,6 +129,18 @@ class Course:
                 f"no {self.released}: release the lesson first, by `nbgrader generate_assignment "
                 f"{lesson}`"
             )
+
+        if not self._is_known():
+            raise FileNotFoundError(
+                f"the gradebook {self.gradebook} does not know {lesson}: run `nbgrader "
+                f"generate_assignment --force {lesson}` first"
+            )
+
+    def _is_known(self) -> bool:
+        if not self.gradebook.exists():
+            return False
+        with Gradebook(str(self.directory.db_url)) as gradebook:
+            return any(a.name == self.lesson for a in gradebook.assignments)
 
     @property
     def submitted(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import time
@@ -60,6 +61,9 @@ def run_grade(options: argparse.Namespace) -> int:
         print(f"gqlib grade: --jobs {options.jobs}, expected at least 1", file=sys.stderr)
         return 2
     start = time.monotonic()
+    # nbgrader looks for the program `alembic` on the path, also where no environment is active.
+    here = str(Path(sys.executable).parent)
+    os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
     # SQLAlchemy's, of what nbgrader does; no instructor can do anything about it.
     warnings.filterwarnings("ignore", message="Object of type .* not in session")
     try:

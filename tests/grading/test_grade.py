@@ -235,12 +235,15 @@ def test_the_command_says_what_became_of_the_class(course: Path) -> None:
     ("arguments", "message"),
     [
         (["nonesuch"], "release the lesson first"),
+        (["unknown"], "does not know unknown: run `nbgrader generate_assignment --force unknown`"),
         ([TINY, "--student", "nobody"], "nothing was handed in for tiny by nobody"),
         ([TINY, "--jobs", "0"], "--jobs 0, expected at least 1"),
         ([TINY, "--course", "/"], "no nbgrader_config.py in /"),
     ],
 )
 def test_bad_input_is_named(course: Path, arguments: list[str], message: str) -> None:
+    (course / "lessons" / "unknown").mkdir()
+    (course / "lessons" / "unknown" / "unknown.ipynb").write_text("{}")
     command = [sys.executable, "-m", "gqlib", "grade", *arguments]
     run = subprocess.run(command, capture_output=True, text=True, cwd=course, timeout=120)
     assert run.returncode == 2
