@@ -310,10 +310,14 @@ def test_many_at_once(pool: Pool) -> None:
 def test_files_lie_beside_the_notebook(pool: Pool) -> None:
     import base64
 
-    content = base64.b64encode(b"1,2").decode()
-    cell = Cell("print(open('data/a.csv').read())")
-    executed = pool.submit([SET_UP, cell], {"data/a.csv": content}).result(timeout=60)
-    assert printed(executed) == "1,2\n"
+    files = {"data/a.csv": b"1,2", "helper.py": b"two = 2", "colorsys.py": b"two = 3"}
+    cell = Cell(
+        "import helper, colorsys\n"
+        "print(open('data/a.csv').read(), helper.two, hasattr(colorsys, 'two'))"
+    )
+    encoded = {name: base64.b64encode(content).decode() for name, content in files.items()}
+    executed = pool.submit([SET_UP, cell], encoded).result(timeout=60)
+    assert printed(executed) == "1,2 2 False\n"
 
 
 def test_without_bubblewrap_a_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,9 @@ def _serve(connection: socket.socket, limits: Limits, files: dict[str, str]) -> 
         path = Path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(content))
+    # Modules beside the notebook can be imported, and hide none that is installed.
+    sys.path[:] = [path for path in sys.path if path not in ("", str(confine.SCRATCH))]
+    sys.path.append(str(confine.WORK))
     shell = Shell.instance()
     shell.run("%matplotlib inline")  # what honest notebooks may do too is done before the snapshot
     guard = Guard(shell)
