@@ -61,7 +61,7 @@ class Evidence:
         p_value: Probability of a value as far on the wrong side or further from a faithful model.
         alarming: Whether that is below this test's share of the level, and counts.
         aside: Why it was set aside though it is below, or empty.
-        groups: The groups it is about, if it is about some.
+        groups: The groups that are absent; of the representation gap, those that it leaves out.
     """
 
     name: str
@@ -177,7 +177,8 @@ def _groups(gap: GapResult | None, off: float, share: float) -> tuple[Evidence |
     p = share if names else 1.0
     absent = Evidence("absent groups", lost, None, 0.0, p, bool(names), groups=names)
     absent = _aside(absent, lost <= off, _MISREAD)
-    rest = gap.without(names if absent.alarming else ())
+    left_out = names if absent.alarming else ()
+    rest = gap.without(left_out)
     if rest is None:
         return absent, Verdict("bias", False)
     uneven = Evidence(
@@ -187,6 +188,7 @@ def _groups(gap: GapResult | None, off: float, share: float) -> tuple[Evidence |
         rest.null,
         rest.p_value,
         rest.p_value < share,
+        groups=left_out,
     )
     uneven = _aside(uneven, rest.value <= off, _MISREAD)
     return absent, Verdict("bias", uneven.alarming, (uneven,))

@@ -120,7 +120,7 @@ class _Page:
 
     def _failure(self, name: str) -> str:
         verdict = self.verdicts[name]
-        numbers = printed(escape(measured(name, self.evaluation)))
+        numbers = printed(escape(measured(verdict, self.evaluation)))
         groups = escape(details(verdict, self.evaluation))
         parts = [
             f"<p>{' '.join(filter(None, (MEANING[name], numbers, groups)))}</p>",

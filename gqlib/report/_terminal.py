@@ -53,8 +53,8 @@ class _Text:
         mark = {True: "[!]", False: "[ ]", None: "[-]"}[verdict.found]
         code = {True: "1;31", False: "1", None: "2"}[verdict.found]
         head = f"{mark} {HEADINGS[verdict.failure]}: {STATE[verdict.found]}"
-        name, e = verdict.failure, self.report.evaluation
-        body = " ".join(filter(None, (measured(name, e), details(verdict, e), judged(verdict))))
+        e = self.report.evaluation
+        body = " ".join(filter(None, (measured(verdict, e), details(verdict, e), judged(verdict))))
         return f"{self._code(head, code)}\n{self._wrapped(body, start='    ', hang='    ')}"
 
     def _table(self) -> str:

@@ -52,9 +52,9 @@ _NOT_FOUND = {
 CAUTION = "Not found is no proof of absence: each verdict says what it may have missed."
 
 
-def measured(failure: str, e: Evaluation) -> str:
-    """What the numbers of a failure say, as far as there are any."""
-    scores, gap = e.neighbour_scores, e.representation_gap
+def measured(verdict: Verdict, e: Evaluation) -> str:
+    """What the numbers behind a verdict say, as far as there are any."""
+    failure, scores = verdict.failure, e.neighbour_scores
     if failure == "mode collapse":
         return _measured_collapse(e)
     if failure == "noise and artifacts" and scores is not None:
@@ -66,11 +66,13 @@ def measured(failure: str, e: Evaluation) -> str:
         )
     if failure == "memorisation":
         return _measured_memorisation(e)
-    if failure == "bias" and gap is not None:
+    if failure == "bias" and verdict.evidence:
+        (gap,) = verdict.evidence
+        among = ", absent groups left out" if gap.groups else ""
         return (
             f"{percent(gap.value)} of the fakes would have to change their group for the shares "
-            "to agree (representation gap), where a faithful model would get about "
-            f"{percent(gap.null)}."
+            f"to agree (representation gap{among}), where a faithful model would get about "
+            f"{percent(gap.faithful)}."
         )
     return ""
 
@@ -112,10 +114,14 @@ def _measured_memorisation(e: Evaluation) -> str:
 
 def details(verdict: Verdict, e: Evaluation) -> str:
     """The groups that a verdict is about."""
-    absent = [shown(name) for item in verdict.evidence if item.alarming for name in item.groups]
-    if absent:
-        return f"Groups of which (almost) no fake was made: {', '.join(absent)}."
-    return _shifted(e.representation_gap) if verdict.failure == "bias" else ""
+    groups = [name for item in verdict.evidence for name in item.groups]
+    if verdict.failure == "bias" and e.representation_gap is not None:
+        return _shifted(e.representation_gap.without(groups))
+    if verdict.failure == "mode collapse" and any(
+        e.alarming and e.groups for e in verdict.evidence
+    ):
+        return f"Groups of which (almost) no fake was made: {', '.join(map(shown, groups))}."
+    return ""
 
 
 def _shifted(gap: GapResult | None) -> str:
