@@ -117,9 +117,8 @@ def details(verdict: Verdict, e: Evaluation) -> str:
     groups = [name for item in verdict.evidence for name in item.groups]
     if verdict.failure == "bias" and e.representation_gap is not None:
         return _shifted(e.representation_gap.without(groups))
-    if verdict.failure == "mode collapse" and any(
-        e.alarming and e.groups for e in verdict.evidence
-    ):
+    found = any(item.alarming for item in verdict.evidence if item.groups)
+    if verdict.failure == "mode collapse" and found:
         return f"Groups of which (almost) no fake was made: {', '.join(map(shown, groups))}."
     return ""
 
