@@ -269,7 +269,13 @@ def test_ctrl_c_ends_with_a_sentence(sets: dict[str, Path], tmp_path: Path) -> N
         tmp_path / "out.json",
     )
     process = subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # A shell has what it runs in the background ignore Ctrl-C, these tests and their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     time.sleep(6)
     process.send_signal(signal.SIGINT)
