@@ -17,7 +17,8 @@ from gqlib.data import mean_image
 from gqlib.features import fooling
 from gqlib.metrics import divergences, extrapolation, frechet
 from gqlib.metrics.collapse import class_histogram, collapsed
-from gqlib.metrics.inception_score import entropy_terms, marginal
+from gqlib.metrics.inception_score import entropy_terms as _entropy_terms
+from gqlib.metrics.inception_score import marginal as _marginal
 from gqlib.metrics.memorisation import likelihood_gap, nearest
 from gqlib.metrics.modes import (
     assign_modes,
@@ -212,6 +213,14 @@ def make_discriminator() -> nn.Module:
 
 
 # 08_inception_score
+
+
+def marginal(probs: Tensor) -> Tensor:
+    return _marginal(probs)
+
+
+def entropy_terms(probs: Tensor) -> tuple[float, float]:
+    return _entropy_terms(probs)
 
 
 def inception_score(probs: Tensor) -> float:

@@ -12,6 +12,8 @@ import gqlib
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
 #: Settings that fonts, time zones and the linker need; nothing about people or machines.
 _SETTINGS = ("/etc/alternatives", "/etc/fonts", "/etc/ld.so.cache", "/etc/localtime")
+#: Where a submission may write. Not /tmp, where Python or the course may lie.
+SCRATCH = "/scratch"
 _INSTEAD = (
     "run students' code with all your rights (gqlib grade --no-sandbox; nbgrader with "
     "GQLIB_NO_SANDBOX=1 in its environment)"
@@ -42,14 +44,14 @@ def program() -> str:
 def command(arguments: list[str]) -> list[str]:
     """Run this Python with ``arguments`` in a sandbox.
 
-    It sees the system, its own packages and ``gqlib``, all read-only, and an empty /tmp; no home,
-    no course, no network, and no environment but what is set here.
+    It sees the system, its own packages and ``gqlib``, all read-only, and an empty scratch folder;
+    no home, no course, no network, and no environment but what is set here.
 
     Raises:
         NoSandbox: See :func:`program`.
     """
     line = [program(), "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
-    line += ["--uid", "65534", "--gid", "65534", "--hostname", "sandbox", "--chdir", "/tmp"]
+    line += ["--uid", "65534", "--gid", "65534", "--hostname", "sandbox", "--chdir", SCRATCH]
     for path in map(Path, _SYSTEM):
         if path.is_symlink():
             line += ["--symlink", str(path.readlink()), str(path)]
@@ -57,10 +59,23 @@ def command(arguments: list[str]) -> list[str]:
             line += ["--ro-bind", str(path), str(path)]
     for path in map(Path, _SETTINGS):
         line += ["--ro-bind-try", str(path), str(path)]
+    line += ["--tmpfs", SCRATCH]
     for path in _packages():
         line += ["--ro-bind", str(path), str(path)]
+    if not any(path.is_relative_to("/tmp") for path in _packages()):
+        line += ["--symlink", SCRATCH, "/tmp"]
     # A submission mounts a /proc of its own, which the kernel allows where a whole one is visible.
-    line += ["--dev", "/dev", "--bind", "/proc", "/proc", "--tmpfs", "/tmp"]
+    line += [
+        "--dev",
+        "/dev",
+        "--bind",
+        "/proc",
+        "/proc",
+        "--remount-ro",
+        "/dev",
+        "--remount-ro",
+        "/",
+    ]
     for name, value in ENVIRONMENT.items():
         line += ["--setenv", name, value]
     return [*line, sys.executable, *arguments]
@@ -68,16 +83,17 @@ def command(arguments: list[str]) -> list[str]:
 
 #: The environment of a submission.
 ENVIRONMENT = {
-    "HOME": "/tmp",
+    "HOME": SCRATCH,
     "LANG": "C.UTF-8",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-    "MPLCONFIGDIR": "/tmp/matplotlib",
+    "MPLCONFIGDIR": f"{SCRATCH}/matplotlib",
     "NBGRADER_EXECUTION": "autograde",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "PATH": "/usr/bin:/bin",
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONHASHSEED": "0",
+    "TMPDIR": SCRATCH,
 }
 
 

@@ -10,6 +10,7 @@ import os
 import resource
 from pathlib import Path
 
+from gqlib.grading.sandbox import bubblewrap
 from gqlib.grading.sandbox.limits import Limits
 
 # <linux/sched.h>, <sys/mount.h>, <sys/prctl.h>, <linux/capability.h>
@@ -19,7 +20,7 @@ _PDEATHSIG, _NO_NEW_PRIVS, _CAPBSET_DROP = 1, 38, 24
 _KILL, _LAST_CAPABILITY, _CAPABILITY_VERSION = 9, 63, 0x20080522
 
 #: The one place that a submission may write to, and where it runs.
-SCRATCH = Path("/tmp")
+SCRATCH = Path(bubblewrap.SCRATCH)
 WORK = SCRATCH / "work"
 
 _libc = ctypes.CDLL(None, use_errno=True)
