@@ -337,6 +337,14 @@ def warm(set_up: str) -> None:
 
         # One thread each: as many submissions run at once as there are cores.
         torch.set_num_threads(1)
+        # The first step of an optimiser has PyTorch replace functions of its own.
+        weight = torch.nn.Parameter(torch.zeros(1))
+        weight.grad = torch.zeros(1)
+        torch.optim.Adam([weight]).step()
+    with contextlib.suppress(ImportError):
+        from tqdm import tqdm
+
+        tqdm.monitor_interval = 0  # a thread that progress bars would leave running
     from gqlib import plots
     from gqlib.data import load
     from gqlib.grading.sandbox.guard import MODULES
