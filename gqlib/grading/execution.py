@@ -25,12 +25,12 @@ from nbgrader.utils import is_grade, is_locked, is_solution
 from traitlets import Bool, Unicode
 
 from gqlib import __version__
-from gqlib.grading.sandbox.limits import Limits
+from gqlib.grading.sandbox.limits import MIB, Limits
 from gqlib.grading.sandbox.pool import Cell, Executed, Pool
 
 Resources = dict[str, Any]
 #: Files beside a notebook that may be as large as this together.
-_FILES_LIMIT = 32 * 2**20
+_FILES_LIMIT = 32 * MIB
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _files(folder: Path) -> dict[str, str]:
         if size > _FILES_LIMIT:
             raise ValueError(
                 f"the files beside the notebook in {folder} are larger than "
-                f"{_FILES_LIMIT // 2**20} MiB"
+                f"{_FILES_LIMIT // MIB} MiB"
             )
         content = base64.b64encode(path.read_bytes()).decode()
         files[path.relative_to(folder).as_posix()] = content

@@ -60,9 +60,10 @@ def command(arguments: list[str]) -> list[str]:
     for path in map(Path, _SETTINGS):
         line += ["--ro-bind-try", str(path), str(path)]
     line += ["--tmpfs", SCRATCH]
-    for path in _packages():
+    packages = _packages()
+    for path in packages:
         line += ["--ro-bind", str(path), str(path)]
-    if not any(path.is_relative_to("/tmp") for path in _packages()):
+    if not any(path.is_relative_to("/tmp") for path in packages):
         line += ["--symlink", SCRATCH, "/tmp"]
     # A submission mounts a /proc of its own, which the kernel allows where a whole one is visible.
     line += [

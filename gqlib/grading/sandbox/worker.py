@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from gqlib.grading.sandbox import confine, watch
-from gqlib.grading.sandbox.limits import Limits
+from gqlib.grading.sandbox.limits import MIB, Limits
 
 #: Forks for one submission: the first, and others after cells that had theirs killed.
 _FORKS = 4
@@ -200,7 +200,7 @@ class _Run:
         while len(self.buffer) >= _HEADER.size:
             size = _HEADER.unpack(self.buffer[: _HEADER.size])[0]
             if self.size + size > self.limits.output:
-                self._died(f"more than {self.limits.output // 2**20} MiB of outputs", "output")
+                self._died(f"more than {self.limits.output // MIB} MiB of outputs")
                 return
             if len(self.buffer) < _HEADER.size + size:
                 return
@@ -240,7 +240,8 @@ class _Run:
             self.kill()
             self._give_up(f"the submission ran longer than {self.limits.seconds:g} s")
         elif now > self.deadline + _GRACE:
-            self._died(f"the cell ran longer than {self.limits.cell_seconds:g} s", name="timeout")
+            why = f"the cell ran longer than {self.limits.cell_seconds:g} s"
+            self._died(why, name="CellTimeoutError")
         elif now > self.deadline and not self.interrupted:
             self.interrupted = True
             with contextlib.suppress(ProcessLookupError):
@@ -254,18 +255,17 @@ class _Run:
         if len(family) > self.limits.processes:
             return f"more than {self.limits.processes} processes"
         if watch.own_bytes(family) > self.limits.memory + len(family) * watch.own_bytes(["self"]):
-            return f"its processes hold more than {self.limits.memory // 2**20} MiB"
+            return f"its processes hold more than {self.limits.memory // MIB} MiB"
         return ""
 
     def _died(self, why: str, flag: str = "", name: str = "DeadKernelError") -> None:
         self.kill()
-        if flag and flag != "output":
+        if flag:
             self.flags.append(flag)
         index = self.queue[self.place] if self.place < len(self.queue) else len(self.outputs)
         self.fatal.add(index)
         if index == len(self.outputs):
-            title = "CellTimeoutError" if name == "timeout" else name
-            self.outputs.append([_error(title, why)])
+            self.outputs.append([_error(name, why)])
         if self.forks == _FORKS and not self.finished:
             self._give_up("the kernel died too often")
         elif not self.finished:
