@@ -8,7 +8,7 @@ LESSON_FILES = $(wildcard solutions/*/*.ipynb)
 # nbval runs the solutions and compares the outputs of the cells that ask for it.
 NBVAL = --nbval-lax --nbval-current-env --nbval-cell-timeout=600
 # One process a core, each with one thread; a file's tests stay together, as a notebook's must.
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --dist=loadfile $(NBVAL)
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --dist=loadfile --no-loadscope-reorder $(NBVAL)
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test test-all lint lessons notebooks grade-demo digits peers bench clean
@@ -32,10 +32,10 @@ lab: $(VENV)/.ready-course  ## open JupyterLab at the course (LAB_FLAGS="--no-br
 	@$(BIN)/gqlib lab $(LAB_FLAGS)
 
 test: $(VENV)/.ready-dev  ## run every test, as the project's own checks do
-	$(PYTEST) -m 'not whole' tests solutions $(TEST_FLAGS)
+	$(PYTEST) -m 'not whole' solutions tests $(TEST_FLAGS)
 
 test-all: $(VENV)/.ready-dev  ## the same, and every mutant and variant through the real nbgrader
-	$(PYTEST) tests solutions $(TEST_FLAGS)
+	$(PYTEST) solutions tests $(TEST_FLAGS)
 
 lint: $(VENV)/.ready-dev  ## style, formatting and types
 	$(BIN)/ruff check .

@@ -8,9 +8,11 @@ from nbgrader.converters.generate_assignment import GenerateAssignment
 from nbgrader.converters.generate_feedback import GenerateFeedback
 from nbgrader.preprocessors import Execute
 
+from gqlib.grading import pages
 from gqlib.grading.execution import SandboxedExecute
 from gqlib.grading.gradebook import refuse_locked
-from gqlib.grading.preprocessors import CourseCells, HideHiddenTests, RestoreCells, publication
+from gqlib.grading.preprocessors import CourseCells, HideHiddenTests, publication
+from gqlib.grading.restore import RestoreCells
 
 c = get_config()  # noqa: F821
 
@@ -41,6 +43,9 @@ c.Autograde.autograde_preprocessors = [
     SandboxedExecute if step is Execute else step
     for step in Autograde.autograde_preprocessors.default()
 ]
+
+# Pages of submissions, in the formgrader and as feedback, are safe to open.
+pages.use(c)
 
 # Feedback: hidden tests stay hidden.
 c.GenerateFeedback.preprocessors = [

@@ -36,10 +36,15 @@ TOLERANCE: dict[torch.dtype, tuple[float, float]] = {
 _HEAP_TYPE = 1 << 9
 
 _PACKAGE = Path(__file__).resolve().parent
-#: What an answer may use of gqlib: the trained feature extractors (an exercise may be handed one).
-_OPEN = str(_PACKAGE / "features") + os.sep
+#: What an answer may use of gqlib: the trained feature extractors (an exercise may be handed one),
+#: and what takes in what it prints while it is graded.
+_OPEN = (str(_PACKAGE / "features") + os.sep, str(_PACKAGE / "grading" / "sandbox") + os.sep)
 #: What it may not although it lies there: the answer to an exercise.
 _SHUT = str(_PACKAGE / "features" / "fooling.py")
+
+
+#: Where a sandbox grades: looks at what tests rely on, and raises if an answer has changed it.
+look_around: Callable[[], None] | None = None
 
 
 class ClosedBook(RuntimeError):
@@ -109,14 +114,19 @@ def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     tensors = [*_tensors(args), *_tensors(kwargs)]
     copies = [copy.deepcopy(t.detach()) for t in tensors]
     state = _random_state()
-    with (
-        warnings.catch_warnings(),
-        np.errstate(all="ignore"),
-        contextlib.redirect_stderr(io.StringIO()),
-        closed_book(),
-    ):
-        warnings.simplefilter("ignore")
-        result = function(*args, **kwargs)
+    look = look_around  # taken now: the answer could put another one there
+    try:
+        with (
+            warnings.catch_warnings(),
+            np.errstate(all="ignore"),
+            contextlib.redirect_stderr(io.StringIO()),
+            closed_book(),
+        ):
+            warnings.simplefilter("ignore")
+            result = function(*args, **kwargs)
+    finally:
+        if look is not None:
+            look()
     for tensor, before in zip(tensors, copies, strict=True):
         same = torch.equal(torch.nan_to_num(tensor.detach()), torch.nan_to_num(before))
         assert same, f"{_name(function)} changed one of its arguments: work on a copy"

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from tqdm import tqdm
 
+from gqlib import files
 from gqlib.models.updates import scaled_by
 
 Step = Callable[[Tensor, torch.Generator], Mapping[str, float]]
@@ -250,9 +251,8 @@ def _save(
         "history": [history.values, history.seconds, history.evaluations],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(path.name + ".part")
-    torch.save(content, half)
-    half.replace(path)
+    with files.replacing(path) as part:
+        torch.save(content, part)
 
 
 def _load(

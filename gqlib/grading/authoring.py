@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+
+from gqlib import files
 
 #: A notebook beyond this size is slow to open and to review.
 MAX_BYTES = 1_000_000
@@ -110,12 +111,7 @@ def execute(nb: NotebookNode, folder: Path, timeout: int = 600) -> None:
 
 def write(nb: NotebookNode, path: Path) -> None:
     """Write the notebook whole or not at all."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False
-    ) as part:
-        part.write(nbformat.writes(nb) + "\n")
-    Path(part.name).chmod(0o644)
-    Path(part.name).replace(path)
+    files.write_text(path, nbformat.writes(nb) + "\n")
 
 
 def normalise(path: Path) -> None:

@@ -14,21 +14,23 @@ import json
 import math
 import os
 import sys
-import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode, from_dict
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade, is_locked, is_solution
-from traitlets import Bool, Unicode
+from traitlets import Bool, Dict, Unicode
 
-from gqlib import __version__
+from gqlib import __version__, files
 from gqlib.grading.sandbox.limits import MIB, Limits
-from gqlib.grading.sandbox.pool import Cell, Executed, Pool
+from gqlib.grading.sandbox.pool import Cell, Executed, Pool, PoolEnded
 
 Resources = dict[str, Any]
+#: How often a submission is tried whose warm process ended.
+_TRIES = 3
 #: Files beside a notebook that may be as large as this together.
 _FILES_LIMIT = 32 * MIB
 
@@ -75,10 +77,10 @@ def work_of(nb: NotebookNode, *folders: Path) -> Work:
         folders: Where the files beside it are, those of later folders in place of earlier ones'.
     """
     cells = tuple(Cell(cell.source, _kind(cell)) for cell in nb.cells if cell.cell_type == "code")
-    files: dict[str, str] = {}
+    beside: dict[str, str] = {}
     for folder in folders:
-        files |= _files(folder)
-    return Work(cells, files, os.environ.get("GQLIB_SECRET", ""))
+        beside |= _files(folder)
+    return Work(cells, beside, os.environ.get("GQLIB_SECRET", ""))
 
 
 def _kind(cell: NotebookNode) -> Any:
@@ -89,7 +91,7 @@ def _kind(cell: NotebookNode) -> Any:
 
 def _files(folder: Path) -> dict[str, str]:
     """The files beside a notebook, none of them through a link."""
-    files, size = {}, 0
+    found, size = {}, 0
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not path.is_file() or path.suffix == ".ipynb":
             continue
@@ -102,8 +104,8 @@ def _files(folder: Path) -> dict[str, str]:
                 f"{_FILES_LIMIT // MIB} MiB"
             )
         content = base64.b64encode(path.read_bytes()).decode()
-        files[path.relative_to(folder).as_posix()] = content
-    return files
+        found[path.relative_to(folder).as_posix()] = content
+    return found
 
 
 class Results:
@@ -127,11 +129,13 @@ class Results:
     def put(self, key: str, executed: Executed) -> None:
         """Keep what a work yielded, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=self.folder, suffix=".part", delete=False
-        ) as file:
-            json.dump(dataclasses.asdict(executed), file)
-        Path(file.name).replace(self._path(key))
+        files.write_text(self._path(key), json.dumps(dataclasses.asdict(executed)))
+
+    def keep_only(self, keys: Set[str]) -> None:
+        """Remove the results of all other works."""
+        for path in self.folder.glob("*.json"):
+            if path.stem not in keys:
+                path.unlink()
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.json"
@@ -146,6 +150,10 @@ class SandboxedExecute(Execute):  # type: ignore[misc]
     sandbox = Bool(
         True, help="without, nbgrader's own kernels run students' code with all your rights"
     ).tag(config=True)
+    limits = Dict(
+        help="what a submission may use, by the names of gqlib.grading.sandbox.limits.Limits; the "
+        "time of a cell is Execute.timeout"
+    ).tag(config=True)
     results = Unicode("", help="folder of results, to be looked up and added to").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
@@ -157,14 +165,28 @@ class SandboxedExecute(Execute):  # type: ignore[misc]
         known = Results(Path(self.results)) if self.results else None
         executed = known.get(work.key) if known else None
         if executed is None:
-            pool = _shared_pool(work.set_up, float(self.timeout or math.inf))
-            executed = pool.submit(work.cells, work.files, work.environment).result()
+            executed = execute(work, self.allowed())
             if known:
                 known.put(work.key, executed)
         fill(nb, executed)
-        for flag in executed.flags:
-            self.log.warning("Tampering seen in %s: %s", resources.get("unique_key"), flag)
+        for text in executed.flags:
+            self.log.warning("Seen in %s: %s", resources.get("unique_key"), text)
         return nb, resources
+
+    def allowed(self) -> Limits:
+        """What a submission may use.
+
+        Raises:
+            ValueError: A limit that does not exist.
+        """
+        names = {field.name for field in dataclasses.fields(Limits)} - {"cell_seconds"}
+        unknown = sorted(set(self.limits) - names)
+        if unknown:
+            raise ValueError(
+                f"SandboxedExecute.limits has {', '.join(unknown)}, expected some of "
+                f"{', '.join(sorted(names))}"
+            )
+        return Limits(cell_seconds=float(self.timeout or math.inf), **self.limits)
 
 
 def fill(nb: NotebookNode, executed: Executed) -> None:
@@ -178,20 +200,53 @@ def fill(nb: NotebookNode, executed: Executed) -> None:
                 output.execution_count = number
 
 
-_pools: dict[tuple[str, float], Pool] = {}
+_pools: dict[tuple[str, Limits], Pool] = {}
+_lock = threading.Lock()
+_closings = 0
 
 
-def _shared_pool(set_up: str, cell_seconds: float) -> Pool:
-    """One warm process for all notebooks with one set-up cell, until this process ends."""
-    key = (set_up, cell_seconds)
-    if key not in _pools:
-        if not _pools:
-            atexit.register(close_pools)
-        _pools[key] = Pool(set_up, Limits(cell_seconds=cell_seconds), log=sys.stderr)
-    return _pools[key]
+def execute(work: Work, limits: Limits) -> Executed:
+    """Execute a submission in this machine's sandbox, and wait for it.
+
+    May be called in many threads at once: a warm process serves all works with one set-up cell.
+    Where it ends (the machine may have run out of memory), another one tries again.
+
+    Raises:
+        NoSandbox: It can't be had here.
+        PoolEnded: The warm process ended again and again, or all were closed meanwhile.
+    """
+    closings, ended = _closings, PoolEnded()
+    for _ in range(_TRIES):
+        pool = _pool(work.set_up, limits)
+        try:
+            return pool.submit(work.cells, work.files, work.environment).result()
+        except PoolEnded as error:
+            ended = error
+        if _closings != closings:
+            break
+        with _lock:
+            if _pools.get((work.set_up, limits)) is pool:
+                del _pools[work.set_up, limits]
+        pool.close()
+    raise ended
+
+
+def _pool(set_up: str, limits: Limits) -> Pool:
+    key = (set_up, limits)
+    with _lock:
+        if key not in _pools:
+            if not _pools:
+                atexit.register(close_pools)
+            for other in [other for other, pool in _pools.items() if pool.idle]:
+                _pools.pop(other).close()  # of another lesson
+            _pools[key] = Pool(set_up, limits, log=sys.stderr)
+        return _pools[key]
 
 
 def close_pools() -> None:
-    """End the warm processes."""
-    while _pools:
-        _pools.popitem()[1].close()
+    """End the warm processes, and what runs in them."""
+    global _closings
+    _closings += 1
+    with _lock:
+        while _pools:
+            _pools.popitem()[1].close()

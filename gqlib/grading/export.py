@@ -17,6 +17,8 @@ from typing import Any
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import ExportPlugin
 
+from gqlib import files
+
 
 class CanvasExport(ExportPlugin):  # type: ignore[misc]
     """What Canvas reads under *Grades, Import*; it finds students by their SIS login id."""
@@ -89,7 +91,5 @@ def _text(value: str) -> str:
 
 
 def _write(path: Path, rows: Sequence[Sequence[str]]) -> None:
-    part = path.with_name(f"{path.name}.part")
-    with part.open("w", encoding="utf-8", newline="") as file:
+    with files.replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(rows)
-    part.replace(path)

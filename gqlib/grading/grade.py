@@ -1,10 +1,12 @@
 """Grade all submissions of a lesson: in parallel, in a sandbox, and so that it can be resumed.
 
-1. Each submission is sanitised by nbgrader's own preprocessors (:class:`Sanitiser`).
-2. What there is to execute is executed, many at a time; results are kept by their content.
-3. nbgrader's Autograde records each submission in the gradebook, one after the other. Its step of
-   execution finds the result of step 2. Without a sandbox there is no step 2, and nbgrader's own
-   kernels do it here.
+Each submission goes three steps, and while some are executed others are read and recorded:
+
+1. It is sanitised by nbgrader's own preprocessors (:class:`Sanitiser`).
+2. It is executed, here or on a cluster (``execution``); what came of it is kept by its content.
+3. nbgrader's Autograde records it in the gradebook, one after the other. Its step of execution
+   finds the result of step 2. Without a sandbox there is no step 2, and nbgrader's own kernels
+   execute here.
 
 A submission counts as recorded once a file says so with the key of its work. Whatever ends the
 command, the same command goes on from there.
@@ -18,10 +20,9 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -32,15 +33,17 @@ from nbgrader.preprocessors import CheckCellMetadata
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
-from gqlib.grading import submissions
-from gqlib.grading.execution import Results, Work, work_of
-from gqlib.grading.sandbox.limits import MIB, Limits
-from gqlib.grading.sandbox.pool import Executed, Pool
+from gqlib import files
+from gqlib.grading import cluster, restore, submissions
+from gqlib.grading.execution import Results, SandboxedExecute, Work, close_pools, execute, work_of
+from gqlib.grading.sandbox.bubblewrap import NoSandbox
+from gqlib.grading.sandbox.limits import MIB
+from gqlib.grading.sandbox.pool import Executed
 
 #: What the command keeps, in the course's folder.
 STATE = ".grading"
-#: A notebook may be as large as this; the course's own are below 1 MiB.
-_NOTEBOOK_LIMIT = 32 * MIB
+#: A notebook may be as large as this; the course's own are below 1 MiB and 100 cells.
+_NOTEBOOK_LIMIT, _CELL_LIMIT = 32 * MIB, 5000
 #: Backups of the gradebook that are kept.
 _BACKUPS = 5
 
@@ -51,7 +54,7 @@ class Submission:
 
     Attributes:
         student: The name of the student's folder.
-        work: What there is to execute; ``None`` if it could not be read.
+        key: Of what there is to execute; empty if it could not be read.
         problem: Why it was not graded, or empty.
         flags: What was seen of tampering.
         seconds: How long its execution took, now or earlier.
@@ -61,13 +64,17 @@ class Submission:
     """
 
     student: str
-    work: Work | None = None
+    key: str = ""
     problem: str = ""
     flags: list[str] = field(default_factory=list)
     seconds: float = 0.0
     score: float | None = None
     max_score: float = 0.0
     fresh: bool = False
+
+
+#: Told how many submissions are done, of how many, and which one was just done, if any.
+Progress = Callable[[int, int, Submission | None], None]
 
 
 class Sanitiser(Autograde):  # type: ignore[misc]
@@ -117,7 +124,7 @@ class Course:
             ).load_config()
         self.config.SandboxedExecute.results = str(self.results.folder)
         self.config.SandboxedExecute.sandbox = sandboxed
-        self.limits = Limits(cell_seconds=float(self.config.Execute.get("timeout", 60)))
+        self.limits = SandboxedExecute(config=self.config).allowed()
         self.directory = CourseDirectory(
             config=self.config, root=str(self.root), assignment_id=lesson
         )
@@ -129,18 +136,21 @@ class Course:
                 f"no {self.released}: release the lesson first, by `nbgrader generate_assignment "
                 f"{lesson}`"
             )
+        self.terms = self._terms()
 
-        if not self._is_known():
-            raise FileNotFoundError(
-                f"the gradebook {self.gradebook} does not know {lesson}: run `nbgrader "
-                f"generate_assignment --force {lesson}` first"
-            )
-
-    def _is_known(self) -> bool:
-        if not self.gradebook.exists():
-            return False
-        with Gradebook(str(self.directory.db_url)) as gradebook:
-            return any(a.name == self.lesson for a in gradebook.assignments)
+    def _terms(self) -> str:
+        """What scores depend on besides the submissions: points, and when the lesson is due."""
+        if self.gradebook.exists():
+            with Gradebook(str(self.directory.db_url)) as gradebook:
+                for found in gradebook.assignments:
+                    if found.name == self.lesson:
+                        known = restore.known_cells(gradebook, self.lesson, self.lesson)
+                        points = {name: cell.metadata.get("points") for name, cell in known.items()}
+                        return f"{points} {found.duedate}"
+        raise FileNotFoundError(
+            f"the gradebook {self.gradebook} does not know {self.lesson}: run `nbgrader "
+            f"generate_assignment --force {self.lesson}` first"
+        )
 
     @property
     def submitted(self) -> Path:
@@ -168,8 +178,8 @@ def grade(
     jobs: int | None = None,
     sandboxed: bool = True,
     force: bool = False,
-    progress: Callable[[str, int, int], None] = lambda stage, done, of: None,
-    log: Any = None,
+    progress: Progress = lambda done, of, submission: None,
+    scheduler: str = "",
 ) -> list[Submission]:
     """Grade a lesson's submissions; those that were graded before are left as they are.
 
@@ -177,19 +187,21 @@ def grade(
         root: The course's folder.
         lesson: Name of the lesson.
         students: Whom to grade; by default everybody.
-        jobs: How many submissions run at once; by default as many as there are cores.
+        jobs: How many submissions run at once; by default as many as there are cores, here or in
+            the cluster.
         sandboxed: Without, nbgrader's own kernels run students' code, one after the other and with
             all rights of this process.
         force: Execute and record again what was graded before.
-        progress: Told of a stage, how many submissions it has done and of how many.
-        log: Where the sandbox's own complaints go.
+        progress: See :data:`Progress`.
+        scheduler: Address of a Dask cluster's scheduler, whose workers execute the submissions.
 
     Returns:
         What became of each submission, in the order of students' names.
 
     Raises:
         FileNotFoundError: No course here, or the lesson was not released.
-        ValueError: A student who handed in nothing.
+        ValueError: A student who handed in nothing, or a cluster that can't be used.
+        NoSandbox: There is none, here or on a worker.
         BlockingIOError: Another process grades in this course.
     """
     course = Course(root, lesson, sandboxed)
@@ -200,11 +212,11 @@ def grade(
     with _alone(course):
         submissions.restore_names(course.submitted, lesson, course.released)
         found = [Submission(name) for name in (students or everybody)]
-        _sanitise(course, found, progress)
-        if sandboxed:
-            _execute(course, found, jobs or os.cpu_count() or 1, force, progress, log)
-        _record(course, found, force, progress)
+        with _executor(jobs, scheduler) if sandboxed else contextlib.nullcontext() as hands:
+            _Grading(course, found, force, progress).run(*hands or (None, 1))
         _look_up(course, found)
+        if not students:
+            course.results.keep_only({submission.key for submission in found})
     return found
 
 
@@ -224,23 +236,153 @@ def _alone(course: Course) -> Iterator[None]:
         yield
 
 
-# --- 1 · sanitise
+@contextlib.contextmanager
+def _executor(jobs: int | None, scheduler: str) -> Iterator[tuple[Executor, int]]:
+    """What calls ``execute``, and how often at once."""
+    if scheduler:
+        with cluster.executor(scheduler) as (executor, threads):
+            yield executor, jobs or threads
+        return
+    jobs = jobs or os.cpu_count() or 1
+    executor = ThreadPoolExecutor(jobs)
+    try:
+        yield executor, jobs
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+        close_pools()
 
 
-def _sanitise(course: Course, found: list[Submission], progress: Any) -> None:
-    sanitiser = Sanitiser(coursedir=course.directory, config=course.config)
-    with contextlib.chdir(course.root):
-        sanitiser.start()
-        for done, submission in enumerate(found):
-            progress("reading", done, len(found))
-            try:
-                submission.work = _read(course, sanitiser, submission.student)
-            except Exception as error:  # whatever a student's file does to nbgrader
+class _Grading:
+    """The way of all submissions through the three steps.
+
+    Only so many are on their way at once as keep the executor busy: what is held in memory does not
+    grow with the class.
+    """
+
+    def __init__(
+        self, course: Course, found: Sequence[Submission], force: bool, progress: Progress
+    ) -> None:
+        self.course, self.found, self.force, self.progress = course, found, force, progress
+        self.marks = course.state / "recorded"
+        self.done = 0
+        self.running: dict[Future[Executed], list[Submission]] = {}
+        self.by_key: dict[str, Future[Executed]] = {}
+        self.backed_up = False
+
+    def run(self, executor: Executor | None, jobs: int) -> None:
+        """Grade all; without an executor nbgrader executes."""
+        self.marks.mkdir(parents=True, exist_ok=True)
+        graded = _in_gradebook(self.course)
+        sanitiser = Sanitiser(coursedir=self.course.directory, config=self.course.config)
+        with contextlib.chdir(self.course.root):
+            sanitiser.start()
+        self.progress(0, len(self.found), None)
+        for submission in self.found:
+            work = self._read(sanitiser, submission)
+            if work is None:
+                continue
+            is_recorded = submission.student in graded and self._mark(submission) == (
+                self._stamp(submission)
+            )
+            executed = self.course.results.get(work.key)
+            if is_recorded and not self.force:
+                if executed is not None:
+                    self._note(submission, executed)
+                self._finished(submission)
+            elif executor is None or (executed is not None and not self.force):
+                self._record(submission, executed)
+            elif work.key in self.by_key:
+                self.running[self.by_key[work.key]].append(submission)
+            else:
+                # One more than there are hands for waits, so that none is idle while this records.
+                self._take(jobs)
+                future = executor.submit(execute, work, self.course.limits)
+                self.by_key[work.key], self.running[future] = future, [submission]
+        self._take(0)
+
+    def _take(self, left: int) -> None:
+        """Record results until no more than ``left`` submissions are being executed."""
+        while len(self.running) > left:
+            done, _ = wait(self.running, return_when=FIRST_COMPLETED)
+            for future in done:
+                waiting = self.running.pop(future)
+                del self.by_key[waiting[0].key]
+                self._executed(future, waiting)
+
+    def _executed(self, future: Future[Executed], waiting: list[Submission]) -> None:
+        try:
+            executed = future.result()
+        except (NoSandbox, cluster.Lost):
+            raise
+        except Exception as error:  # of this submission
+            for submission in waiting:
                 submission.problem = _sentence(error)
-        progress("reading", len(found), len(found))
+                self._finished(submission)
+            return
+        self.course.results.put(waiting[0].key, executed)
+        for submission in waiting:
+            self._record(submission, executed)
+
+    def _finished(self, submission: Submission) -> None:
+        self.done += 1
+        self.progress(self.done, len(self.found), submission)
+
+    def _note(self, submission: Submission, executed: Executed) -> None:
+        submission.flags += [text for text in executed.flags if text not in submission.flags]
+        submission.seconds = executed.seconds
+
+    # --- reading
+
+    def _read(self, sanitiser: Sanitiser, submission: Submission) -> Work | None:
+        try:
+            with contextlib.chdir(self.course.root):
+                work, submission.flags = _sanitised(self.course, sanitiser, submission.student)
+        except Exception as error:  # whatever a student's file does to nbgrader
+            submission.problem = _sentence(error)
+            self._finished(submission)
+            return None
+        submission.key = work.key
+        return work
+
+    # --- recording
+
+    def _record(self, submission: Submission, executed: Executed | None) -> None:
+        if executed is not None:
+            self._note(submission, executed)
+        if not self.backed_up:
+            _back_up(self.course)
+            self.backed_up = True
+        place = self._place(submission)
+        place.unlink(missing_ok=True)
+        try:
+            _record_one(self.course, submission.student)
+        except Exception as error:  # whatever a student's file does to nbgrader
+            submission.problem = _sentence(error)
+        else:
+            files.write_text(place, self._stamp(submission))
+            submission.fresh = True
+        self._finished(submission)
+
+    def _stamp(self, submission: Submission) -> str:
+        """Of all that a score depends on."""
+        handed_in = self.course.notebook(submission.student).with_name("timestamp.txt")
+        when = handed_in.read_text("utf-8", "replace") if handed_in.is_file() else ""
+        text = f"{submission.key} {when} {self.course.terms}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _mark(self, submission: Submission) -> str:
+        try:
+            return self._place(submission).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+
+    def _place(self, submission: Submission) -> Path:
+        name = submission.student.encode("utf-8", "surrogateescape")
+        return self.marks / hashlib.sha256(name).hexdigest()[:32]
 
 
-def _read(course: Course, sanitiser: Sanitiser, student: str) -> Work:
+def _sanitised(course: Course, sanitiser: Sanitiser, student: str) -> tuple[Work, list[str]]:
+    """What there is to execute of a submission, and what was seen while it was sanitised."""
     path = course.notebook(student)
     folder = path.parent
     for part in (folder.parent, folder, *folder.rglob("*")):
@@ -254,90 +396,18 @@ def _read(course: Course, sanitiser: Sanitiser, student: str) -> Work:
         raise ValueError(f"no notebook named {path.name} was handed in")
     if path.stat().st_size > _NOTEBOOK_LIMIT:
         raise ValueError(f"the notebook is larger than {_NOTEBOOK_LIMIT // MIB} MiB")
+    cells = len(nbformat.read(path, as_version=4).cells)
+    if cells > _CELL_LIMIT:
+        raise ValueError(f"the notebook has {cells} cells, more than {_CELL_LIMIT}")
     # nbgrader puts the course's own files over those that were handed in.
     own = course.root / str(course.directory.source_directory) / course.lesson
-    return work_of(sanitiser.sanitised(path), folder, own)
+    nb = sanitiser.sanitised(path)
+    return work_of(nb, folder, own), restore.seen(nb)
 
 
 def _sentence(error: BaseException) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 300 else f"{text[:299]}…"
-
-
-# --- 2 · execute
-
-
-def _execute(
-    course: Course,
-    found: list[Submission],
-    jobs: int,
-    force: bool,
-    progress: Any,
-    log: Any,
-) -> None:
-    waiting: dict[str, Work] = {}
-    for submission in found:
-        work = submission.work
-        if work is not None and (force or course.results.get(work.key) is None):
-            waiting[work.key] = work
-    total = len(waiting)
-    running: dict[Future[Executed], str] = {}
-    queue = sorted(waiting.values(), key=lambda work: work.set_up)
-    pool: Pool | None = None
-    set_up = None
-    try:
-        for work in queue:
-            if work.set_up != set_up:
-                _drain(course, running, 0, total, progress)
-                if pool is not None:
-                    pool.close()
-                set_up, pool = work.set_up, Pool(work.set_up, course.limits, log)
-            _drain(course, running, jobs - 1, total, progress)
-            assert pool is not None
-            running[pool.submit(work.cells, work.files, work.environment)] = work.key
-        _drain(course, running, 0, total, progress)
-    finally:
-        if pool is not None:
-            pool.close()
-
-
-def _drain(
-    course: Course, running: dict[Future[Executed], str], left: int, total: int, progress: Any
-) -> None:
-    """Keep results until no more than ``left`` submissions run."""
-    while len(running) > left:
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in done:
-            course.results.put(running.pop(future), future.result())
-            progress("executing", -1, total)
-
-
-# --- 3 · record
-
-
-def _record(course: Course, found: list[Submission], force: bool, progress: Any) -> None:
-    marks = course.state / "recorded"
-    marks.mkdir(parents=True, exist_ok=True)
-    todo = [
-        s for s in found if s.work is not None and (force or _mark(marks, s.student) != s.work.key)
-    ]
-    if todo:
-        _back_up(course)
-    for done, submission in enumerate(todo):
-        progress("recording", done, len(todo))
-        assert submission.work is not None
-        place = marks / _file_name(submission.student)
-        place.unlink(missing_ok=True)
-        try:
-            _record_one(course, submission.student)
-        except Exception as error:  # whatever a student's file does to nbgrader
-            submission.problem = _sentence(error)
-            continue
-        part = place.with_suffix(".part")
-        part.write_text(submission.work.key, encoding="utf-8")
-        part.replace(place)
-        submission.fresh = True
-    progress("recording", len(todo), len(todo))
 
 
 def _record_one(course: Course, student: str) -> None:
@@ -353,47 +423,32 @@ def _record_one(course: Course, student: str) -> None:
     converter.start()
 
 
-def _mark(marks: Path, student: str) -> str:
-    try:
-        return (marks / _file_name(student)).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""
-
-
-def _file_name(student: str) -> str:
-    return hashlib.sha256(student.encode("utf-8", "surrogateescape")).hexdigest()[:32]
-
-
 def _back_up(course: Course) -> None:
     """A copy of the gradebook beside what the command keeps; of these the last few."""
-    if not course.gradebook.exists():
-        return
     folder = course.state.parent / "backups"
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{time.strftime('%Y-%m-%d-%H%M%S')}.db"
-    part = target.with_suffix(".part")
     with (
+        files.replacing(folder / f"{time.strftime('%Y-%m-%d-%H%M%S')}.db") as part,
         contextlib.closing(sqlite3.connect(course.gradebook)) as source,
         contextlib.closing(sqlite3.connect(part)) as copy,
     ):
         source.backup(copy)
-    part.replace(target)
     for old in sorted(folder.glob("*.db"))[:-_BACKUPS]:
         old.unlink()
 
 
-def _look_up(course: Course, found: list[Submission]) -> None:
-    """Scores from the gradebook, and what the executions had seen."""
+def _in_gradebook(course: Course) -> dict[str, tuple[float, float]]:
+    """Points and possible points of those who are in the gradebook for this lesson."""
     with Gradebook(str(course.directory.db_url)) as gradebook:
-        scores = {
-            s.student.id: (float(s.score), float(s.max_score))
+        return {
+            s.student_id: (float(s.score), float(s.max_score))
             for s in gradebook.assignment_submissions(course.lesson)
         }
+
+
+def _look_up(course: Course, found: Sequence[Submission]) -> None:
+    """Scores from the gradebook."""
+    scores = _in_gradebook(course)
     for submission in found:
-        if submission.work is None:
-            continue
-        executed = course.results.get(submission.work.key)
-        if executed is not None:
-            submission.flags, submission.seconds = executed.flags, executed.seconds
-        if not submission.problem and submission.student in scores:
+        if submission.key and not submission.problem and submission.student in scores:
             submission.score, submission.max_score = scores[submission.student]

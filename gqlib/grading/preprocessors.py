@@ -6,8 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from nbformat import NotebookNode, v4
-from nbgrader.api import Gradebook
+from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
@@ -65,48 +64,6 @@ class CourseCells(NbGraderPreprocessor):  # type: ignore[misc]
                 install = _INSTALL.format(repository=self.repository, ref=self.ref)
                 cell.source = install + cell.source
         return nb, resources
-
-
-class RestoreCells(NbGraderPreprocessor):  # type: ignore[misc]
-    """Put back locked cells (set-up and tests) that a student deleted, where they stood."""
-
-    def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
-        names = resources["nbgrader"]
-        with Gradebook(names["db_url"]) as gradebook:
-            source = gradebook.find_notebook(names["notebook"], names["assignment"])
-            points = {cell.name: cell.max_score for cell in source.grade_cells}
-            place = 0
-            for cell in source.source_cells:
-                here = [i for i, c in enumerate(nb.cells) if _grade_id(c) == cell.name]
-                if here:
-                    place = here[-1] + 1
-                elif cell.locked and cell.cell_type == "code":
-                    self.log.warning("Cell '%s' was deleted and is put back", cell.name)
-                    nb.cells.insert(place, _restored(cell, points.get(cell.name)))
-                    place += 1
-        return nb, resources
-
-
-def _grade_id(cell: NotebookNode) -> str | None:
-    name: str | None = cell.metadata.get("nbgrader", {}).get("grade_id")
-    return name
-
-
-def _restored(cell: Any, points: float | None) -> NotebookNode:
-    metadata = {
-        "cell_type": "code",
-        "checksum": cell.checksum,
-        "grade": points is not None,
-        "grade_id": cell.name,
-        "locked": True,
-        "schema_version": 3,
-        "solution": False,
-        "task": False,
-    }
-    if points is not None:
-        metadata["points"] = points
-    restored: NotebookNode = v4.new_code_cell(cell.source, metadata={"nbgrader": metadata})
-    return restored
 
 
 class HideHiddenTests(NbGraderPreprocessor):  # type: ignore[misc]

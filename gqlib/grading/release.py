@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from gqlib import files
 from gqlib.grading.classroom import course_copy, nbgrader
 
 
@@ -24,9 +25,8 @@ def generate(root: Path, output: Path) -> list[Path]:
             made = folder / "lessons" / name / f"{name}.ipynb"
             target = output / name / made.name
             target.parent.mkdir(parents=True, exist_ok=True)
-            part = target.with_suffix(".part")
-            shutil.copyfile(made, part)
-            part.replace(target)
+            with files.replacing(target) as part:
+                shutil.copyfile(made, part)
             written.append(target)
     return written
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gqlib import __version__
+from gqlib import __version__, files
 from gqlib.metrics import Evaluation
 from gqlib.metrics.result import plain, strict
 from gqlib.report import _page, _terminal
@@ -160,26 +159,11 @@ def _verdict_dict(verdict: Verdict) -> dict[str, Any]:
 
 
 def _save(path: str | os.PathLike[str], text: str) -> None:
-    """Through a file beside it that is renamed, so that there is never half a file."""
-    target = Path(path).resolve()
-    temporary: Path | None = None
     try:
-        if target.exists() and not target.is_file() and not target.is_dir():
-            # A pipe or a device is written to: it must not be replaced.
-            target.write_text(text, encoding="utf-8")
-            return
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".gqlib-", suffix=".tmp")
-        temporary = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        temporary.chmod(0o644)
-        temporary.replace(target)
+        files.write_text(Path(path), text)
     except OSError as error:
         reason = error.strerror or str(error)
         raise type(error)(
             f"{shown(os.fspath(path))} could not be written: {reason}; choose another place, or "
             "make room there"
         ) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)

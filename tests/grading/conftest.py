@@ -1,4 +1,4 @@
-"""A course of one tiny lesson, with a secret in its hidden test."""
+"""Courses of one tiny lesson each: one with a secret in its hidden test, one to be attacked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from nbformat import NotebookNode
 
 from gqlib.grading import classroom
+from tests.grading import attacks
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = "tiny"
@@ -24,6 +25,7 @@ x = 3
 assert double({PLANTED}_number) == 10, "the message of {PLANTED}"
 assert double("ab") == "abab", f"{PLANTED} on strings"
 ### END HIDDEN TESTS"""
+_ATTACKED = f"### BEGIN HIDDEN TESTS\n{attacks.TEST}\n### END HIDDEN TESTS"
 
 
 def _cell(source: str, grade_id: str, **metadata: object) -> NotebookNode:
@@ -32,13 +34,13 @@ def _cell(source: str, grade_id: str, **metadata: object) -> NotebookNode:
     return nbformat.v4.new_code_cell(source, metadata={"nbgrader": nbgrader})
 
 
-def tiny_solution() -> NotebookNode:
+def tiny_solution(set_up: str = "import math", test: str = _TEST) -> NotebookNode:
     answer = "def double(x):\n    ### BEGIN SOLUTION\n    return 2 * x\n    ### END SOLUTION"
     cells = [
         nbformat.v4.new_markdown_cell("# Tiny", metadata={"tags": ["title"]}),
-        _cell("import math", "set-up", locked=True),
+        _cell(set_up, "set-up", locked=True),
         _cell(answer, "double", solution=True),
-        _cell(_TEST, "test_double", grade=True, locked=True, points=2),
+        _cell(test, "test_double", grade=True, locked=True, points=2),
         _cell("assert math.pi > 3", "test_pi", grade=True, locked=True, points=1),
     ]
     cells[1].metadata["tags"] = ["set-up"]
@@ -47,16 +49,41 @@ def tiny_solution() -> NotebookNode:
     return nb
 
 
-@pytest.fixture(scope="module")
-def tiny_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the course's own configuration and the tiny lesson as its only solution."""
-    scratch = tmp_path_factory.mktemp("tiny")
-    root = scratch / "root"
+def _course(scratch: Path, solution: NotebookNode) -> Path:
+    root, folder = scratch / "root", scratch / "course"
     (root / "solutions" / TINY).mkdir(parents=True)
     for name in ("nbgrader_config.py", "pyproject.toml"):
         shutil.copy(ROOT / name, root / name)
-    nbformat.write(tiny_solution(), root / "solutions" / TINY / f"{TINY}.ipynb")
-    folder = scratch / "course"
+    nbformat.write(solution, root / "solutions" / TINY / f"{TINY}.ipynb")
     folder.mkdir()
     classroom.open_course(root, folder, TINY)
     return folder
+
+
+@pytest.fixture(scope="module")
+def tiny_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the course's own configuration and the tiny lesson as its only solution."""
+    return _course(tmp_path_factory.mktemp("tiny"), tiny_solution())
+
+
+@pytest.fixture(scope="module")
+def attacked_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with the exercise of ``attacks``, and limits that are quickly reached."""
+    folder = _course(tmp_path_factory.mktemp("attacked"), tiny_solution(attacks.SET_UP, _ATTACKED))
+    config = folder / "nbgrader_config.py"
+    text = config.read_text(encoding="utf-8")
+    limits = "{'memory': 2**30, 'processes': 24, 'disk': 2**24, 'output': 2**21}"
+    config.write_text(
+        text.replace("c.Execute.timeout = 60", "c.Execute.timeout = 3")
+        + f"c.SandboxedExecute.limits = {limits}\n",
+        encoding="utf-8",
+    )
+    return folder
+
+
+def change_config(folder: Path, old: str, new: str) -> None:
+    """Change one setting of a course."""
+    config = folder / "nbgrader_config.py"
+    text = config.read_text(encoding="utf-8")
+    assert text.count(old) == 1, old
+    config.write_text(text.replace(old, new), encoding="utf-8")

@@ -113,10 +113,10 @@ def test_unwritable_places_are_told_and_left_clean(
 def test_an_interrupt_leaves_nothing(
     full: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(self: Path, mode: int) -> None:
+    def interrupt(self: Path, target: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "chmod", interrupt)
+    monkeypatch.setattr(Path, "replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
         full.save_html(tmp_path / "r.html")
     assert not list(tmp_path.iterdir())

@@ -45,6 +45,10 @@ class Executed:
     seconds: float
 
 
+class PoolEnded(RuntimeError):
+    """The warm process ended, and all that ran in it."""
+
+
 class Pool:
     """A warm process, closed in, that executes submissions in forks of itself.
 
@@ -65,24 +69,21 @@ class Pool:
         log: IO[str] | None = None,
     ) -> None:
         self.limits = limits or Limits()
-        self._process = subprocess.Popen(
-            bubblewrap.command(["-m", "gqlib.grading.sandbox.worker"]),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-        )
         self._waiting: dict[str, Future[Executed]] = {}
         self._lock = threading.Lock()
-        self._write({"set_up": set_up, "limits": dataclasses.asdict(self.limits)})
-        assert self._process.stdout is not None
-        answer = self._process.stdout.readline()
-        if not answer:
+        self._ready, self._is_warm = threading.Event(), False
+        command = bubblewrap.command(["-m", "gqlib.grading.sandbox.worker"])
+        started: Future[subprocess.Popen[bytes]] = Future()
+        threading.Thread(target=self._serve, args=(command, log, started), daemon=True).start()
+        self._process = started.result()
+        with contextlib.suppress(OSError):  # it has ended: said below
+            self._write({"set_up": set_up, "limits": dataclasses.asdict(self.limits)})
+        self._ready.wait()
+        if not self._is_warm:
             raise RuntimeError(
                 f"the process that grades did not start (exit status {self._process.wait()}): its "
                 "last words stand above"
             )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
 
     def __enter__(self) -> Pool:
         return self
@@ -102,6 +103,8 @@ class Pool:
             cells: In their order.
             files: What lies beside the notebook: from names to contents in base64.
             environment: Variables that are set while a test runs.
+
+        Where the warm process ends meanwhile, the future holds a :class:`PoolEnded`.
         """
         name = uuid.uuid4().hex
         future: Future[Executed] = Future()
@@ -115,9 +118,14 @@ class Pool:
         }
         try:
             self._write(request)
-        except OSError as error:
-            self._fail(error)
+        except OSError:
+            self._fail()
         return future
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs."""
+        return not self._waiting
 
     def _write(self, message: dict[str, Any]) -> None:
         assert self._process.stdin is not None
@@ -125,20 +133,36 @@ class Pool:
             self._process.stdin.write((json.dumps(message) + "\n").encode())
             self._process.stdin.flush()
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+    def _serve(
+        self, command: list[str], log: IO[str] | None, started: Future[subprocess.Popen[bytes]]
+    ) -> None:
+        """Start the process and take in what it says, until it ends.
+
+        Both in one thread: the kernel ends the process together with the thread that started it.
+        """
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+            )
+        except BaseException as error:
+            started.set_exception(error)
+            return
+        started.set_result(process)
+        assert process.stdout is not None
+        self._is_warm = bool(process.stdout.readline())
+        self._ready.set()
+        for line in process.stdout:
             reply = json.loads(line)
             with self._lock:
                 future = self._waiting.pop(reply["id"])
             future.set_result(Executed(reply["outputs"], reply["flags"], reply["seconds"]))
-        self._fail(RuntimeError("the process that grades ended"))
+        self._fail()
 
-    def _fail(self, error: BaseException) -> None:
+    def _fail(self) -> None:
         with self._lock:
             waiting, self._waiting = list(self._waiting.values()), {}
         for future in waiting:
-            future.set_exception(error)
+            future.set_exception(PoolEnded("the process that grades ended"))
 
     def close(self) -> None:
         """End the warm process and all its forks."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import contextlib
 import io
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from IPython.core.displayhook import DisplayHook
@@ -14,17 +18,27 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from nbformat import NotebookNode, v4
 
+#: Of each stream of a cell so many characters are kept; nbgrader shows fewer.
+_KEPT = 2**20
+_CUT = "\n[what was printed beyond a million characters is not kept]\n"
+
 
 class _Outputs:
     """The outputs of the cell that runs, in order."""
 
     def __init__(self) -> None:
         self.list: list[NotebookNode] = []
+        self.written: dict[str, int] = {}
 
     def add(self, kind: str, **fields: Any) -> None:
         self.list.append(v4.new_output(kind, **fields))
 
     def write(self, name: str, text: str) -> None:
+        room = _KEPT - self.written.get(name, 0)
+        self.written[name] = self.written.get(name, 0) + len(text)
+        if room <= 0:
+            return
+        text = text if len(text) <= room else text[:room] + _CUT
         last = self.list[-1] if self.list else None
         if last is not None and last.output_type == "stream" and last.name == name:
             last.text += text
@@ -109,6 +123,8 @@ class Shell(InteractiveShell):
             displayhook_class=_Hook,
             **settings,
         )
+        self._renaming = _Renaming()
+        self.ast_transformers.append(self._renaming)
 
     def init_history(self) -> None:
         """None on disk."""
@@ -116,18 +132,73 @@ class Shell(InteractiveShell):
 
         self.history_manager = HistoryManager(shell=self, parent=self, hist_file=":memory:")
 
+    def _tee(self, channel: str) -> Any:
+        """IPython 9 keeps all that is printed a second time, without an end."""
+        return contextlib.nullcontext()
+
     def enable_gui(self, gui: Any = None) -> None:
         """There is no screen."""
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
         _outputs.add("error", ename=etype.__name__, evalue=str(evalue), traceback=list(stb))
 
-    def run(self, source: str, keep: bool = True) -> list[NotebookNode]:
-        """Run a cell; its outputs. ``keep`` it where the cells after it can look it up."""
-        _outputs.list = []
-        with _captured():
-            self.run_cell(source, store_history=keep)  # type: ignore[no-untyped-call]
-        return _outputs.list
+    def run(self, source: str, trusted: bool = False) -> list[NotebookNode]:
+        """Run a cell; its outputs.
+
+        A trusted one can't be looked up by the cells after it, and its ``len`` is Python's,
+        whatever function the notebook has under that name.
+        """
+        _outputs.list, _outputs.written = [], {}
+        with _captured(), self._true_builtins(source) if trusted else contextlib.nullcontext():
+            result = self.run_cell(source, store_history=not trusted)  # type: ignore[no-untyped-call]
+        outputs = [*_outputs.list]
+        error = result.error_before_exec or result.error_in_exec
+        if error is not None:
+            # Nothing that a student's code does to the list, or an exception to how it is shown,
+            # hides it.
+            outputs = json.loads(json.dumps(outputs))
+            if not any(output["output_type"] == "error" for output in outputs):
+                name = type(error).__name__
+                outputs.append(v4.new_output("error", ename=name, traceback=[name]))
+        return outputs
+
+    @contextlib.contextmanager
+    def _true_builtins(self, source: str) -> Iterator[None]:
+        hidden = _hidden_builtins(source, self.user_ns)
+        renamed = {name: f"__builtin_{name}" for name in hidden}
+        self.user_ns.update({renamed[name]: getattr(builtins, name) for name in hidden})
+        self._renaming.names = renamed
+        try:
+            yield
+        finally:
+            self._renaming.names = {}
+            for name in renamed.values():
+                self.user_ns.pop(name, None)
+
+
+class _Renaming(ast.NodeTransformer):
+    """Has a cell read other names."""
+
+    names: Mapping[str, str] = MappingProxyType({})
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        return ast.copy_location(ast.Name(self.names.get(node.id, node.id), node.ctx), node)
+
+
+def _hidden_builtins(source: str, space: dict[str, Any]) -> set[str]:
+    """Built-in functions that a cell reads where the notebook has others of these names."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except SyntaxError:  # a magic: the cell is its author's own business
+        return set()
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    own = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+    own |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    return {
+        node.id
+        for node in names
+        if node.id in vars(builtins) and node.id not in own and callable(space.get(node.id))
+    }
 
 
 @contextlib.contextmanager
@@ -151,7 +222,7 @@ def _captured() -> Iterator[None]:
                 os.dup2(copy, number)
                 os.close(copy)
                 file.seek(0)
-                text = file.read().decode("utf-8", "replace")
+                text = file.read(_KEPT + 1).decode("utf-8", "replace")
                 if text:
                     _outputs.write(name, text)
 

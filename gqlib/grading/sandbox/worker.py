@@ -70,7 +70,9 @@ def _serve(connection: socket.socket, limits: Limits, files: dict[str, str]) -> 
     """Run the cells that come in, until none comes any more."""
     from nbformat import from_dict
 
-    from gqlib.grading.sandbox.guard import Guard, forget_exit_handlers
+    from gqlib import checks
+    from gqlib.grading.sandbox import audit, guard
+    from gqlib.grading.sandbox.private import private
     from gqlib.grading.sandbox.shell import Shell
 
     confine.mount_own_files(limits)
@@ -85,31 +87,51 @@ def _serve(connection: socket.socket, limits: Limits, files: dict[str, str]) -> 
     sys.path.append(str(confine.WORK))
     shell = Shell.instance()
     shell.run("%matplotlib inline")  # what honest notebooks may do too is done before the snapshot
-    guard = Guard(shell)
+    watch, refuse = private(guard), private(audit)
+    during: list[str] = []
+
+    def look() -> None:
+        """After an answer that a test has called."""
+        during.extend(restored())
+        if during:
+            raise AssertionError(f"the answer {', '.join(during)}")
+
+    checks.look_around = look
+    restored, bind, watched = watch.snapshot(shell, globals())
+    refused = refuse.install(watched, _library_folders(), shell.user_ns)
     while True:
         try:
             request = _receive(connection)
         except EOFError:
             return
         trusted = request["kind"] != "student"
-        flags = guard.restored() if trusted else []
+        flags = restored() if trusted else []
         for name, value in request["env"].items():
             os.environ[name] = value
         before = set(shell.user_ns)
-        outputs = shell.run(request["source"], keep=not trusted)
+        outputs = shell.run(request["source"], trusted)
         for name in request["env"]:
             os.environ.pop(name, None)
         if request["kind"] == "set-up":
-            guard.bind({n for n in set(shell.user_ns) - before if not n.startswith("_")})
+            bind({n for n in set(shell.user_ns) - before if not n.startswith("_")})
         else:
             # At once, since what follows relies on it too.
-            late = guard.restored()
+            late = list(dict.fromkeys([*during, *refused, *restored()]))
             flags += [f"{text} during a test" if trusted else text for text in late]
             if late and trusted:
                 outputs = [from_dict(_error("TamperedTest", f"the answer {', '.join(late)}"))]
-        forget_exit_handlers()
+            during.clear()
+            refused.clear()
+        watch.forget_exit_handlers()
         reply = {"token": request["token"], "outputs": outputs, "flags": flags}
         _send(connection, reply)
+
+
+def _library_folders() -> tuple[str, ...]:
+    """Where the code of libraries lies, as code objects name it."""
+    own = Path(confine.__file__).parents[2]
+    folders = {sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix), str(own)}
+    return (*(folder.rstrip(os.sep) + os.sep for folder in folders), "<frozen ")
 
 
 def _error(name: str, text: str) -> dict[str, Any]:

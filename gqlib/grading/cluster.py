@@ -1,0 +1,76 @@
+"""Execution on the machines of a Dask cluster, each in a sandbox of its own.
+
+    dask scheduler                                          # on one machine
+    dask worker tcp://scheduler:8786 --nthreads 16          # on each machine that executes
+    gqlib grade 02_error_measures --scheduler tcp://scheduler:8786
+
+A worker executes as many submissions at once as it has threads, all in forks of one warm process.
+It needs ``gqlib[course,cluster]`` of the same version, and bubblewrap. What a worker had not
+finished when it ended, another one does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, Executor
+from typing import Any
+
+from gqlib import __version__
+
+#: Seconds until a scheduler must have answered.
+_PATIENCE = 10
+#: Workers that may end under a submission before it is given up: it may be what ends them.
+_TRIES = 3
+
+
+class Lost(CancelledError):
+    """The scheduler is gone."""
+
+    def __str__(self) -> str:
+        return "the scheduler is gone: start it again, and then the same command, which goes on"
+
+
+@contextlib.contextmanager
+def executor(address: str) -> Iterator[tuple[Executor, int]]:
+    """What executes on a cluster, and how many threads its workers have.
+
+    Raises:
+        ValueError: The cluster can't be used; the message says why and what to do.
+    """
+    try:
+        from distributed import Client
+    except ModuleNotFoundError:
+        raise ValueError(
+            '--scheduler needs Dask: run `pip install "gqlib[cluster]"` here and on the workers'
+        ) from None
+    try:
+        client = Client(address, timeout=_PATIENCE)
+    except (OSError, ValueError, TypeError) as error:  # TimeoutError among them
+        raise ValueError(
+            f"no Dask scheduler answers at {address} ({error}): start one by `dask scheduler`, and "
+            "give the address that it prints"
+        ) from error
+    with client:
+        threads = client.nthreads()
+        if not threads:
+            raise ValueError(
+                f"the scheduler at {address} has no workers: start some by `dask worker {address}`"
+            )
+        _check_versions(client)
+        yield client.get_executor(pure=False, retries=_TRIES), sum(threads.values())
+
+
+def _check_versions(client: Any) -> None:
+    found = client.run(_version, on_error="return")
+    wrong = {worker: v for worker, v in found.items() if v != __version__}
+    if wrong:
+        worker, version = next(iter(wrong.items()))
+        raise ValueError(
+            f"the worker at {worker} has gqlib {version}, expected {__version__} as here: install "
+            "the same version on every machine"
+        )
+
+
+def _version() -> str:
+    return __version__
