@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from concurrent.futures import CancelledError, Executor
+from concurrent.futures import Executor
 from typing import Any
 
 from gqlib import __version__
@@ -24,11 +24,8 @@ _PATIENCE = 10
 _TRIES = 3
 
 
-class Lost(CancelledError):
+class Lost(RuntimeError):
     """The scheduler is gone."""
-
-    def __str__(self) -> str:
-        return "the scheduler is gone: start it again, and then the same command, which goes on"
 
 
 @contextlib.contextmanager
@@ -37,6 +34,7 @@ def executor(address: str) -> Iterator[tuple[Executor, int]]:
 
     Raises:
         ValueError: The cluster can't be used; the message says why and what to do.
+        Lost: The scheduler ended meanwhile.
     """
     try:
         from distributed import Client
@@ -58,7 +56,15 @@ def executor(address: str) -> Iterator[tuple[Executor, int]]:
                 f"the scheduler at {address} has no workers: start some by `dask worker {address}`"
             )
         _check_versions(client)
-        yield client.get_executor(pure=False, retries=_TRIES), sum(threads.values())
+        try:
+            yield client.get_executor(pure=False, retries=_TRIES), sum(threads.values())
+        except Exception as error:
+            if client.status == "running":
+                raise
+            raise Lost(
+                f"the scheduler at {address} is gone: start it again, and then the same command, "
+                "which goes on from here"
+            ) from error
 
 
 def _check_versions(client: Any) -> None:

@@ -20,7 +20,14 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -202,6 +209,7 @@ def grade(
         FileNotFoundError: No course here, or the lesson was not released.
         ValueError: A student who handed in nothing, or a cluster that can't be used.
         NoSandbox: There is none, here or on a worker.
+        RuntimeError: The cluster's scheduler ended meanwhile.
         BlockingIOError: Another process grades in this course.
     """
     course = Course(root, lesson, sandboxed)
@@ -312,7 +320,7 @@ class _Grading:
     def _executed(self, future: Future[Executed], waiting: list[Submission]) -> None:
         try:
             executed = future.result()
-        except (NoSandbox, cluster.Lost):
+        except (NoSandbox, CancelledError):  # of no submission
             raise
         except Exception as error:  # of this submission
             for submission in waiting:

@@ -5,9 +5,15 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbgrader.api import Gradebook
 
+from gqlib.grading import classroom, submissions
+from gqlib.grading.grade import grade
 from tests.browser.lab import ROOT, Lab, serve
+from tests.grading import hostile_pages
+from tests.grading.conftest import TINY, make_course, tiny_solution
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -27,3 +33,30 @@ def test_the_formgrader_lists_the_lessons(lab: Lab, tmp_path: Path) -> None:
         listed = names.all_inner_texts()
         page.close()
     assert listed == sorted(folder.name for folder in (course / "solutions").iterdir())
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="there is no bubblewrap")
+def test_a_hostile_notebook_does_nothing_to_who_opens_it(lab: Lab, tmp_path: Path) -> None:
+    course = make_course(tmp_path, tiny_solution())
+    lesson = nbformat.read(course / "lessons" / TINY / f"{TINY}.ipynb", as_version=4)
+    nb = submissions.filled(lesson, {"double": hostile_pages.answer()})
+    hostile_pages.spoil(nb)
+    classroom.hand_in(course, TINY, "mallory", nb)
+    (graded,) = grade(course, TINY)
+    assert graded.score == 3
+    feedback = classroom.feedback(course, TINY)["mallory"]
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        name = gradebook.find_submission_notebook(TINY, TINY, "mallory").id
+    with serve(course, tmp_path / "server.log") as address:
+        for url in (feedback.as_uri(), f"{address}/formgrader/submissions/{name}/"):
+            page = lab.browser.new_page()
+            page.goto(url)
+            page.get_by_text("A formula").wait_for()
+            links = page.eval_on_selector_all(
+                "#notebook a", "links => links.map((a) => a.protocol)"
+            )
+            assert not set(links) & {"javascript:", "data:"}
+            page.wait_for_timeout(1000)
+            assert page.evaluate("window.hits ?? []") == []
+            assert page.get_by_text("shown").count() == 1
+            page.close()

@@ -49,7 +49,8 @@ def tiny_solution(set_up: str = "import math", test: str = _TEST) -> NotebookNod
     return nb
 
 
-def _course(scratch: Path, solution: NotebookNode) -> Path:
+def make_course(scratch: Path, solution: NotebookNode) -> Path:
+    """A course of one lesson in an empty folder, released."""
     root, folder = scratch / "root", scratch / "course"
     (root / "solutions" / TINY).mkdir(parents=True)
     for name in ("nbgrader_config.py", "pyproject.toml"):
@@ -63,13 +64,15 @@ def _course(scratch: Path, solution: NotebookNode) -> Path:
 @pytest.fixture(scope="module")
 def tiny_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the course's own configuration and the tiny lesson as its only solution."""
-    return _course(tmp_path_factory.mktemp("tiny"), tiny_solution())
+    return make_course(tmp_path_factory.mktemp("tiny"), tiny_solution())
 
 
 @pytest.fixture(scope="module")
 def attacked_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with the exercise of ``attacks``, and limits that are quickly reached."""
-    folder = _course(tmp_path_factory.mktemp("attacked"), tiny_solution(attacks.SET_UP, _ATTACKED))
+    folder = make_course(
+        tmp_path_factory.mktemp("attacked"), tiny_solution(attacks.SET_UP, _ATTACKED)
+    )
     config = folder / "nbgrader_config.py"
     text = config.read_text(encoding="utf-8")
     limits = "{'memory': 2**30, 'processes': 24, 'disk': 2**24, 'output': 2**21}"

@@ -16,7 +16,7 @@ import pytest
 
 from gqlib.grading import classroom, cluster
 from gqlib.grading.grade import Submission, grade
-from tests.grading.conftest import TINY, change_config
+from tests.grading.conftest import TINY
 from tests.grading.test_feedback import STUDENTS
 from tests.grading.test_grade import hand_in
 
@@ -26,11 +26,13 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("bwrap") is None, reason="there is no bubblewrap"),
 ]
 
-#: Long enough to be running when a worker is killed.
-SLOW = "import time\ntime.sleep({})\ndef double(x):\n    return 2 * x"
+#: Some of them long enough to be running when something is killed.
 CLASS = {
-    **{name: text for name, text in STUDENTS.items() if name != "slow"},
-    **{f"slow {i}": SLOW.format(2 + i / 10) for i in range(6)},
+    **{name: STUDENTS[name] for name in ("blank", "hidden", "right")},
+    **{
+        f"slow {i}": f"import time\ntime.sleep({1 + i / 10})\ndef double(x): return 2 * x"
+        for i in range(4)
+    },
 }
 
 
@@ -53,6 +55,14 @@ class Cluster:
 
     def worker(self) -> subprocess.Popen[bytes]:
         return self._start("dask_worker", "--nthreads=1", "--no-nanny", "--no-dashboard")
+
+    def wait_for(self, threads: int) -> None:
+        deadline = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(ValueError), cluster.executor(self.address) as (_, found):
+                if found == threads:
+                    return
+            assert time.monotonic() < deadline
 
     def _start(self, program: str, *options: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"distributed.cli.{program}"]
@@ -79,17 +89,11 @@ def test_the_same_grades_though_a_worker_is_killed(
 ) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     shutil.copytree(tiny_course, here)
-    change_config(here, "c.Execute.timeout = 60", "c.Execute.timeout = 5")
     hand_in(here, CLASS)
     shutil.copytree(here, there)
     grade(here, TINY)
     victim, _ = dask.worker(), dask.worker()
-    deadline = time.monotonic() + 60
-    while True:
-        with contextlib.suppress(ValueError), cluster.executor(dask.address) as (_, threads):
-            if threads == 2:
-                break
-        assert time.monotonic() < deadline
+    dask.wait_for(2)
 
     def kill(done: int, of: int, submission: Submission | None) -> None:
         if submission is not None and submission.student == "slow 0":
@@ -99,6 +103,26 @@ def test_the_same_grades_though_a_worker_is_killed(
     assert victim.wait() == -signal.SIGKILL
     assert not any(submission.problem for submission in found)
     assert classroom.points(there, TINY) == classroom.points(here, TINY)
+
+
+def test_a_lost_scheduler_ends_the_command_and_nothing_else(
+    tiny_course: Path, tmp_path: Path, dask: Cluster
+) -> None:
+    course = tmp_path / "course"
+    shutil.copytree(tiny_course, course)
+    hand_in(course, CLASS)
+    dask.worker()
+    dask.wait_for(1)
+
+    def kill(done: int, of: int, submission: Submission | None) -> None:
+        if submission is not None and submission.student == "slow 0":
+            dask.processes[0].kill()
+
+    with pytest.raises(cluster.Lost, match="start it again, and then the same command"):
+        grade(course, TINY, scheduler=dask.address, progress=kill)
+    found = grade(course, TINY)
+    assert all(submission.score is not None for submission in found)
+    assert not all(submission.fresh for submission in found)
 
 
 def test_what_is_wrong_with_a_cluster_is_said(tiny_course: Path, dask: Cluster) -> None:
