@@ -283,9 +283,7 @@ def _hooks(shell: Any) -> Check:
                     found[:] = kept
                     seen.append(f"hooked into {what}")
         for table, entries in magics:
-            same = all(map(is_, map(table.get, entries), entries.values()))
-            if len(table) != len(entries) or not same:
-                table.clear()
+            if not all(map(is_, map(table.get, entries), entries.values())):
                 table.update(entries)
                 seen.append("hooked into the shell's magics")
         if gettrace() is not None or getprofile() is not None:

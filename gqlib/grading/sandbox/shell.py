@@ -123,6 +123,7 @@ class Shell(InteractiveShell):
             displayhook_class=_Hook,
             **settings,
         )
+        self._trusted = False
         self._renaming = _Renaming()
         self.ast_transformers.append(self._renaming)
 
@@ -136,6 +137,21 @@ class Shell(InteractiveShell):
         """IPython 9 keeps all that is printed a second time, without an end."""
         return contextlib.nullcontext()
 
+    def load_magics(self) -> None:
+        """All that IPython 9 would load when it is first used."""
+        for name in list(self.magics_manager.magics["line"]):
+            self.find_line_magic(name)  # type: ignore[no-untyped-call]
+        for name in list(self.magics_manager.magics["cell"]):
+            self.find_cell_magic(name)  # type: ignore[no-untyped-call]
+
+    def transform_cell(self, raw_cell: str) -> str:
+        """Nothing is transformed of a trusted cell in plain Python: not by any magic either."""
+        if self._trusted:
+            with contextlib.suppress(SyntaxError):
+                ast.parse(raw_cell)
+                return raw_cell
+        return str(super().transform_cell(raw_cell))  # type: ignore[no-untyped-call]
+
     def enable_gui(self, gui: Any = None) -> None:
         """There is no screen."""
 
@@ -148,6 +164,7 @@ class Shell(InteractiveShell):
         A trusted one can't be looked up by the cells after it, and its ``len`` is Python's,
         whatever function the notebook has under that name.
         """
+        self._trusted = trusted
         _outputs.list, _outputs.written = [], {}
         with _captured(), self._true_builtins(source) if trusted else contextlib.nullcontext():
             result = self.run_cell(source, store_history=not trusted)  # type: ignore[no-untyped-call]

@@ -86,7 +86,9 @@ def _serve(connection: socket.socket, limits: Limits, files: dict[str, str]) -> 
     sys.path[:] = [path for path in sys.path if path not in ("", str(confine.SCRATCH))]
     sys.path.append(str(confine.WORK))
     shell = Shell.instance()
-    shell.run("%matplotlib inline")  # what honest notebooks may do too is done before the snapshot
+    # What honest notebooks may do too is done before the snapshot.
+    shell.load_magics()
+    shell.run("%matplotlib inline")
     watch, refuse = private(guard), private(audit)
     during: list[str] = []
 
@@ -353,6 +355,7 @@ def warm(set_up: str) -> None:
     from gqlib.grading.sandbox.shell import Shell
 
     shell = Shell()
+    shell.load_magics()
     shell.run_cell(set_up)  # type: ignore[no-untyped-call]
     with contextlib.suppress(ImportError):
         import torch
