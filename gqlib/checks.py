@@ -13,6 +13,7 @@ import contextlib
 import copy
 import hashlib
 import io
+import logging
 import math
 import os
 import sys
@@ -106,9 +107,9 @@ def _tensors(value: object) -> Iterator[torch.Tensor]:
 def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call a student's function as every test does, and return what it returns.
 
-    Warnings are ignored and standard error is swallowed (nbgrader gives zero points to a test
-    cell that writes to it). gqlib is a closed book. An ``AssertionError`` says so if the function
-    changed a tensor it was given or the global random state.
+    Warnings are ignored, standard error and logging are swallowed (nbgrader gives zero points to a
+    test cell that writes to it). gqlib is a closed book. An ``AssertionError`` says so if the
+    function changed a tensor it was given or the global random state.
     """
     __tracebackhide__ = True  # a student's traceback ends in the test cell or in the answer
     tensors = [*_tensors(args), *_tensors(kwargs)]
@@ -120,10 +121,13 @@ def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
             warnings.catch_warnings(),
             np.errstate(all="ignore"),
             contextlib.redirect_stderr(io.StringIO()),
+            _quiet_logging(),
             closed_book(),
         ):
             warnings.simplefilter("ignore")
             result = function(*args, **kwargs)
+        # What is left of an object of the answer's own goes now, and not during the test.
+        result = _plain(result)
     finally:
         if look is not None:
             look()
@@ -134,7 +138,18 @@ def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         f"{_name(function)} drew from the global random state: "
         "use the generator it was given, or none"
     )
-    return _plain(result)
+    return result
+
+
+@contextlib.contextmanager
+def _quiet_logging() -> Iterator[None]:
+    """Nothing through handlers that a student set up, which have the real standard error."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _plain(value: Any) -> Any:
@@ -155,12 +170,28 @@ def _plain(value: Any) -> Any:
     for simple, exactly in _EXACTLY.items():
         if issubclass(kind, simple):
             return exactly(value)
-    made_here = kind.__flags__ & _HEAP_TYPE
-    assert not (made_here and any("__eq__" in vars(parent) for parent in kind.__mro__[:-1])), (
-        f"the answer returned a {kind.__name__}, a class with an == of its own: return a tensor, "
-        "an array, a number, or a tuple, set or dict of them"
+    # Asked of `type`: the class's own class could say anything.
+    own = type.__dict__["__flags__"].__get__(kind) & _HEAP_TYPE
+    parents = type.__dict__["__mro__"].__get__(kind)[:-1] if own else ()
+    assert not any(
+        _ANSWERS_ITSELF & type.__dict__["__dict__"].__get__(p).keys() for p in parents
+    ), (
+        "the answer returned an object of a class that has its own answers to what tests ask: "
+        "return a tensor, an array, a number, or a tuple, set or dict of them"
     )
     return value
+
+
+#: What a class defines that says itself whether it equals something, or what it is.
+_ANSWERS_ITSELF = {
+    "__array__",
+    "__array_function__",
+    "__array_interface__",
+    "__array_ufunc__",
+    "__class__",
+    "__eq__",
+    "__torch_function__",
+}
 
 
 _EXACTLY: dict[type, Callable[[Any], Any]] = {

@@ -21,7 +21,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 Resources = dict[str, Any]
 _TAGS = nh3.ALLOWED_TAGS | {"figure", "figcaption", "input", "section"}
 _ATTRIBUTES = {
-    "*": {"class", "id", "title", "align"},
+    "*": {"align", "class", "title"},
     "a": {"href", "name"},
     "img": {"alt", "height", "src", "width"},
     "input": {"checked", "disabled", "type"},  # of task lists
@@ -29,10 +29,17 @@ _ATTRIBUTES = {
     "td": {"colspan", "rowspan"},
     "th": {"colspan", "rowspan", "scope"},
 }
-#: ``data`` for pictures in HTML; as a link browsers don't follow it.
+#: ``data`` is for pictures.
 _SCHEMES = {"http", "https", "mailto", "data"}
 _PICTURES = ("image/png", "image/jpeg")
 _TEXTS = ("text/plain", "text/latex", "text/markdown")
+_PICTURE = re.compile(r"data:image/(png|jpeg|gif);base64,")
+#: The one picture of the course's own that is fetched.
+_BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
+#: Of highlighted code and of tables; not Bootstrap's, which make buttons.
+_COLOURS = re.compile(
+    r"highlight|hl-\w+|language-\w+|dataframe|(?!btn|nav|row|tab)[a-z][a-z0-9]{0,2}"
+)
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 _WORD = re.compile(r"[\w:.-]+")
 _LANGUAGE = {"name": "python", "pygments_lexer": "ipython3"}
@@ -45,14 +52,17 @@ def clean_html(text: str) -> str:
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         url_schemes=_SCHEMES,
-        attribute_filter=_without_active_data,
+        attribute_filter=_harmless,
     )
 
 
-def _without_active_data(tag: str, attribute: str, value: str) -> str | None:
-    is_data = value.strip().lower().startswith("data:")
-    is_picture = tag == "img" and re.match(r"\s*data:image/(png|jpeg|gif);base64,", value)
-    return None if is_data and not is_picture else value
+def _harmless(tag: str, attribute: str, value: str) -> str | None:
+    """Pictures that need not be fetched, and names of classes that only colour."""
+    if attribute == "src":
+        return value if value == _BADGE or _PICTURE.match(value) else None
+    if attribute == "class":
+        return " ".join(word for word in value.split() if _COLOURS.fullmatch(word)) or None
+    return None if value.strip().lower().startswith("data:") else value
 
 
 class CleanPage(NbGraderPreprocessor):  # type: ignore[misc]

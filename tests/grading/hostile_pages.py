@@ -29,6 +29,8 @@ OUTPUTS = {
     "data": {"text/html": '<a href="data:text/html,<script>1</script>">x</a>'},
     "frame": {"text/html": f'<iframe srcdoc="{_script("frame").replace(chr(34), "&quot;")}">'},
     "form": {"text/html": f'<form action="javascript:{_call("form")}"><button>x</form>'},
+    "beacon": {"text/html": "<img src='https://example.org/seen.png'>"},
+    "button": {"text/html": "<span id=save class='btn full-credit k'>x</span>"},
     "style": {"text/html": "<style>* { display: none !important }</style>"},
     "odd": {"text/html": f"<svg/onload=\"{_call('odd')}\"><math><mi//xlink:href='data:x'>"},
 }

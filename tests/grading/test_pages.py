@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 
 import nbformat
@@ -60,6 +61,11 @@ def active(text: str) -> list[str]:
         for name, value in tag.attrs.items():
             value = "".join(value) if isinstance(value, list) else value
             squeezed = "".join(str(value).split()).lower()
+            is_fetched = name == "src" and not squeezed.startswith("data:image/")
+            is_styled = name == "id" or "btn" in squeezed
+            inside = tag.find_parent(class_=re.compile("text_cell_render|output_(html|markdown)"))
+            if inside and (is_fetched or is_styled):
+                found.append(f"{tag.name} {name}={value}")
             if name.startswith("on") or "javascript:" in squeezed or "data:text" in squeezed:
                 found.append(f"{tag.name} {name}={value}")
     return found

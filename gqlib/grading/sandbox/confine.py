@@ -16,7 +16,7 @@ from gqlib.grading.sandbox.limits import Limits
 # <linux/sched.h>, <sys/mount.h>, <sys/prctl.h>, <linux/capability.h>
 _NEWNS, _NEWIPC, _NEWUSER, _NEWPID = 0x20000, 0x08000000, 0x10000000, 0x20000000
 _NOSUID, _NODEV, _NOEXEC, _REC, _PRIVATE = 2, 4, 8, 16384, 1 << 18
-_PDEATHSIG, _NO_NEW_PRIVS, _CAPBSET_DROP = 1, 38, 24
+_PDEATHSIG, _DUMPABLE, _NO_NEW_PRIVS, _CAPBSET_DROP = 1, 4, 38, 24
 _KILL, _LAST_CAPABILITY, _CAPABILITY_VERSION = 9, 63, 0x20080522
 
 #: The one place that a submission may write to, and where it runs.
@@ -69,6 +69,8 @@ def give_up_rights() -> None:
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
     _check(_libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")
     _check(_libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
+    # Its own memory can't be opened as a file, past all that Python guards.
+    _check(_libc.prctl(_DUMPABLE, 0, 0, 0, 0), "prctl")
 
 
 def limit(limits: Limits) -> None:

@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import sys
 import threading
+from _signal import getsignal, setitimer, signal
 from atexit import _clear as forget_exit_handlers
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from gc import callbacks
 from operator import attrgetter, is_
 from sys import getprofile, gettrace, setprofile, settrace
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 __all__ = ["forget_exit_handlers", "snapshot"]
@@ -34,42 +36,39 @@ MODULES = (
 )  # fmt: skip
 #: Modules whose functions and classes are watched, with those below them: what the course consists
 #: of, how tests compare, and what runs cells.
-_FAMILIES = ("gqlib", "numpy.testing", "torch.testing", "IPython.core", "traitlets", "json")
+_FAMILIES = (
+    "gqlib", "numpy.testing", "torch.testing", "IPython.core", "traitlets", "json",
+)  # fmt: skip
 #: What of the standard library the shell and the sandbox call, and tests do.
 _STANDARD = {
     "abc", "ast", "asyncio", "codeop", "collections", "collections.abc", "contextlib", "copy",
     "dis", "enum", "functools", "hashlib", "inspect", "io", "itertools", "linecache", "os",
-    "posixpath", "random", "re", "select", "signal", "socket", "struct", "tempfile", "threading",
-    "time", "token", "tokenize", "traceback", "types", "warnings", "weakref",
+    "nbformat.v4", "nbformat.v4.nbbase", "numpy._core._methods", "numpy._core.fromnumeric",
+    "numpy._core.numeric", "posixpath", "random", "re", "select", "signal", "socket",
+    "struct", "sys", "tempfile", "threading", "time", "token", "tokenize", "traceback", "types",
+    "warnings", "weakref",
 }  # fmt: skip
 _CLASSES = (
     ("torch", "Tensor"),
     ("torch", "Generator"),
     ("torch.nn", "Module"),
     ("torch.autograd", "Function"),
+    ("torch.utils._device", "DeviceContext"),
 )
 #: What a shell sets while it runs a cell, and an honest program does.
 _IGNORED = {
-    "_", "__", "___", "__loader__", "__spec__", "display", "exit", "get_ipython", "quit",
-    "showwarning", "_showwarnmsg_impl",
+    "_", "__", "___", "__loader__", "__spec__", "display", "displayhook", "excepthook", "exit",
+    "get_ipython", "quit", "showwarning", "_showwarnmsg_impl",
 }  # fmt: skip
 #: Parts of the shell that nobody exchanges.
 _PARTS = (
     "builtin_trap", "compile", "display_pub", "display_trap", "displayhook", "events",
     "input_transformer_manager", "magics_manager", "user_module", "user_ns",
 )  # fmt: skip
+#: Signals that a timer sends.
+_ALARMS = (14, 26, 27)
 #: Names of a notebook that are not a student's.
 _OWN_NAMES = ("__builtins__", "__builtin__", "get_ipython")
-_WATCHED = (
-    FunctionType,
-    BuiltinFunctionType,
-    ModuleType,
-    type,
-    property,
-    classmethod,
-    staticmethod,
-)
-
 Check = Callable[[], list[str]]
 content_of = attrgetter("cell_contents")
 
@@ -83,8 +82,8 @@ def snapshot(shell: Any, own: dict[str, Any]) -> tuple[Check, Callable[[set[str]
 
     Returns:
         A check, which puts back whatever was changed and says what that was, in a few words each;
-        what has the check watch names of the notebook too; and the ids of the functions that are
-        watched.
+        what has the check watch names of the notebook too; and the ids of the functions whose code
+        must stay.
     """
     places = [*_places(), ("the sandbox", own, *_split(own))]
     functions = [
@@ -111,7 +110,20 @@ def snapshot(shell: Any, own: dict[str, Any]) -> tuple[Check, Callable[[set[str]
     def bind(names: set[str]) -> None:
         bound.update({name: space[name] for name in names if name in space})
 
-    return check, bind, {id(function) for _, function in functions}
+    return check, bind, _ids_of_all(function for _, function in functions)
+
+
+def _ids_of_all(functions: Iterable[Any]) -> set[int]:
+    """Of functions, of those that they wrap, and of those in their closures."""
+    found: dict[int, Any] = {}
+    waiting = list(functions)
+    while waiting:
+        function = waiting.pop()
+        if isinstance(function, FunctionType) and id(function) not in found:
+            found[id(function)] = function
+            waiting.append(getattr(function, "__wrapped__", None))
+            waiting += [c.cell_contents for c in function.__closure__ or () if _callable(c)]
+    return set(found)
 
 
 # --- modules and their names
@@ -124,7 +136,7 @@ def _places() -> Iterator[_Place]:
         family = any(name == f or name.startswith(f + ".") for f in _FAMILIES)
         if name in MODULES or name in _STANDARD or family:
             yield name, module, *_split(vars(module), everything=name in MODULES)
-        if family:
+        if family or name in _STANDARD:
             for value in list(vars(module).values()):
                 if isinstance(value, type) and value.__module__ == name:
                     yield f"{name}.{value.__name__}", value, *_split(vars(value), everything=True)
@@ -140,7 +152,8 @@ def _split(
     kept = {
         name: value
         for name, value in members.items()
-        if name not in _IGNORED and (everything or isinstance(value, _WATCHED))
+        if name not in _IGNORED
+        and (everything or callable(value) or isinstance(value, ModuleType | property))
     }
     return tuple(kept), tuple(kept.values())
 
@@ -185,7 +198,7 @@ def _names(label: str, owner: Any, names: tuple[str, ...], values: tuple[Any, ..
             seen.append(f"changed the parents of {label}")
         if is_class and len(members) != size:  # a new method may hide an inherited one
             known = set(names)
-            for name in [n for n, v in members.items() if callable(v) or type(v) is property]:
+            for name in [n for n, v in members.items() if hasattr(type(v), "__get__")]:
                 if name not in known:
                     type.__delattr__(owner, name)
                     seen.append(f"replaced {label}.{name}")
@@ -243,7 +256,12 @@ def _callable(cell: Any) -> bool:
 
 def _hooks(shell: Any) -> Check:
     parts = [(name, getattr(shell, name)) for name in _PARTS]
-    own = [(shell, _methods(shell)), *((part, _methods(part)) for _, part in parts)]
+    own = [
+        (part, _methods(part), dict(vars(part)) if hasattr(part, "__dict__") else {})
+        for part in (shell, *(part for _, part in parts))
+    ]
+    alarms = {number: getsignal(number) for number in _ALARMS}
+    collecting = (*callbacks,)
     manager = shell.input_transformer_manager
     transforms = [
         (found, (*found,))
@@ -266,12 +284,12 @@ def _hooks(shell: Any) -> Check:
             if getattr(shell, name) is not part:
                 setattr(shell, name, part)
                 seen.append("hooked into the shell itself")
-        for part, methods in own:
+        for part, methods, before in own:
             now = _methods(part)
             if now.keys() != methods.keys() or not all(map(is_, now.values(), methods.values())):
                 for name in now.keys() - methods.keys():
                     vars(part).pop(name)
-                vars(part).update(methods)
+                vars(part).update({k: before[k] for k in (*now, *methods) if k in before})
                 seen.append("hooked into the shell itself")
         for what, lists in (
             ("the cells' transformation", transforms),
@@ -286,6 +304,14 @@ def _hooks(shell: Any) -> Check:
             if not all(map(is_, map(table.get, entries), entries.values())):
                 table.update(entries)
                 seen.append("hooked into the shell's magics")
+        for number, handler in alarms.items():
+            if getsignal(number) is not handler:
+                signal(number, handler or 0)
+                seen.append("left a signal's handler")
+        setitimer(0, 0)
+        if len(callbacks) != len(collecting) or not all(map(is_, callbacks, collecting)):
+            callbacks[:] = collecting
+            seen.append("hooked into the garbage collector")
         if gettrace() is not None or getprofile() is not None:
             settrace(None)
             setprofile(None)
@@ -304,7 +330,7 @@ def _methods(part: Any) -> dict[str, Any]:
         return {}
     kind = type(part)
     return {name: value for name, value in vars(part).items() if callable(value) and
-            hasattr(kind, name)}  # fmt: skip
+            (hasattr(kind, name) or name.endswith("_runner"))}  # fmt: skip
 
 
 def _threads() -> Check:
@@ -328,6 +354,8 @@ def _modes() -> Check:
     pop, push = torch._C._pop_torch_function_stack, torch._C._push_on_torch_function_stack
     lower, pop_lower = torch._C._len_torch_dispatch_stack, torch._C._pop_torch_dispatch_stack
     device = sys.modules["torch.utils._device"].DeviceContext  # torch.set_default_device
+    kernels = sys.modules["torch.library"]._impls
+    known = set(kernels)
 
     def check() -> list[str]:
         seen = []
@@ -339,6 +367,9 @@ def _modes() -> Check:
         while lower():
             pop_lower()
             seen.append("left a mode of PyTorch's dispatch on")
+        new = kernels - known if len(kernels) != len(known) else ()
+        if any(name[:5] == "aten/" and name[-5:] != "/Meta" for name in new):  # to stay
+            seen.append("replaced a kernel of PyTorch")
         return seen
 
     return check

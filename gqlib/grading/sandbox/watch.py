@@ -33,3 +33,11 @@ def own_bytes(names: Sequence[str]) -> int:
             continue
         total += (int(resident) - int(shared)) * _PAGE
     return total
+
+
+def seconds_waited(name: str) -> float:
+    """For how long a process was ready to run while others ran."""
+    try:
+        return int(Path(f"/proc/{name}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):  # it has ended, or this kernel does not count
+        return 0.0

@@ -15,12 +15,14 @@ one runs the cells before it again and goes on behind it.
 
 from __future__ import annotations
 
+import ast
 import base64
 import contextlib
 import gc
 import importlib
 import io
 import json
+import math
 import os
 import secrets
 import selectors
@@ -37,9 +39,13 @@ from gqlib.grading.sandbox.limits import MIB, Limits
 
 #: Forks for one submission: the first, and others after cells that had theirs killed.
 _FORKS = 4
+#: So many times the limit of a cell are added at most where others hold the processor.
+_PATIENCE = 5
 #: Seconds that an interrupted cell has to end by itself.
 _GRACE = 5.0
 _HEADER = struct.Struct("!I")
+#: The ids of the code objects of libraries.
+_genuine: set[int] = set()
 
 
 def _send(connection: socket.socket, message: dict[str, Any]) -> None:
@@ -61,6 +67,20 @@ def _exactly(connection: socket.socket, size: int) -> bytes:
             raise EOFError
         content += part
     return content
+
+
+#: The fields of a notebook's outputs.
+_FIELDS: dict[str, dict[str, type]] = {
+    "display_data": {"data": dict, "metadata": dict},
+    "error": {"ename": str, "evalue": str, "traceback": list},
+    "execute_result": {"data": dict, "metadata": dict},
+    "stream": {"name": str, "text": str},
+}
+
+
+def _is_output(output: Any) -> bool:
+    fields = _FIELDS[output["output_type"]]
+    return all(isinstance(output[name], kind) for name, kind in fields.items())
 
 
 # --- in the fork
@@ -100,7 +120,7 @@ def _serve(connection: socket.socket, limits: Limits, files: dict[str, str]) -> 
 
     checks.look_around = look
     restored, bind, watched = watch.snapshot(shell, globals())
-    refused = refuse.install(watched, _library_folders(), shell.user_ns)
+    refused = refuse.install(watched, _genuine, _library_folders(), shell.user_ns)
     while True:
         try:
             request = _receive(connection)
@@ -110,12 +130,11 @@ def _serve(connection: socket.socket, limits: Limits, files: dict[str, str]) -> 
         flags = restored() if trusted else []
         for name, value in request["env"].items():
             os.environ[name] = value
-        before = set(shell.user_ns)
         outputs = shell.run(request["source"], trusted)
         for name in request["env"]:
             os.environ.pop(name, None)
         if request["kind"] == "set-up":
-            bind({n for n in set(shell.user_ns) - before if not n.startswith("_")})
+            bind(_stored(request["source"]) & set(shell.user_ns))
         else:
             # At once, since what follows relies on it too.
             late = list(dict.fromkeys([*during, *refused, *restored()]))
@@ -127,6 +146,23 @@ def _serve(connection: socket.socket, limits: Limits, files: dict[str, str]) -> 
         watch.forget_exit_handlers()
         reply = {"token": request["token"], "outputs": outputs, "flags": flags}
         _send(connection, reply)
+
+
+def _stored(source: str) -> set[str]:
+    """The names that a set-up cell gives something to."""
+    names: set[str] = set()
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:  # a magic
+        return names
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    return names
 
 
 def _library_folders() -> tuple[str, ...]:
@@ -163,6 +199,7 @@ class _Run:
         self.size = 0
         self.start = time.monotonic()
         self.forks = 0
+        self.deadline, self.patience, self.waited = math.inf, 0.0, 0.0
         self.fatal: set[int] = set()
         self.buffer = b""
         self._fork()
@@ -196,6 +233,8 @@ class _Run:
         index = self.queue[self.place]
         cell = self.cells[index]
         self.deadline = time.monotonic() + self.limits.cell_seconds
+        self.patience = _PATIENCE * self.limits.cell_seconds
+        self.waited = self._waited()
         self.token = secrets.token_hex(8)
         with contextlib.suppress(OSError):  # it has ended: found out when read from
             _send(
@@ -234,14 +273,21 @@ class _Run:
 
     def _took(self, content: bytes, size: int) -> None:
         try:
-            reply = json.loads(content)
+            # Twice, to have text that can be written whatever it was.
+            text = json.dumps(json.loads(content), ensure_ascii=False)
+            reply = json.loads(text.encode("utf-8", "replace"))
             if "inner" in reply and self.inner == self.pid:
                 self.inner, self.outer = int(reply["inner"]), int(reply["outer"])
                 return
+            if "complaint" in reply:
+                print(f"a submission's process ended: {reply['complaint']!r:.300}", file=sys.stderr)
+                return
             if reply["token"] != self.token:
                 raise ValueError
-            outputs, flags = list(reply["outputs"]), [str(flag) for flag in reply["flags"]]
-        except (ValueError, KeyError, TypeError):
+            outputs, flags = reply["outputs"], [str(flag) for flag in reply["flags"]]
+            if not all(_is_output(output) for output in outputs):
+                raise ValueError
+        except Exception:  # whatever a student's code can send
             self._died("it sent what no cell sends", "sent messages of its own")
             return
         index = self.queue[self.place]
@@ -257,12 +303,17 @@ class _Run:
     def tick(self) -> None:
         """Interrupt or kill what runs for too long."""
         now = time.monotonic()
+        if now > self.deadline and not self.interrupted and self.patience > 0:
+            # Time in which others had the processor is not its own.
+            waited = self._waited()
+            longer = min(waited - self.waited, self.patience)
+            self.waited, self.patience = waited, self.patience - longer
+            self.deadline += longer
         why = self._too_much()
         if why:
             self._died(why)
         elif now > self.start + self.limits.seconds:
-            self.kill()
-            self._give_up(f"the submission ran longer than {self.limits.seconds:g} s")
+            self.give_up(f"the submission ran longer than {self.limits.seconds:g} s")
         elif now > self.deadline + _GRACE:
             why = f"the cell ran longer than {self.limits.cell_seconds:g} s"
             self._died(why, name="CellTimeoutError")
@@ -270,6 +321,11 @@ class _Run:
             self.interrupted = True
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.inner, signal.SIGINT)
+
+    def _waited(self) -> float:
+        """Seconds for which its first process could run and was not let."""
+        family = watch.family(self.outer, 1) if self.outer is not None else []
+        return watch.seconds_waited(family[1]) if len(family) > 1 else 0.0
 
     def _too_much(self) -> str:
         """Whether all of its processes together are too many or hold too much, and which."""
@@ -291,11 +347,13 @@ class _Run:
         if index == len(self.outputs):
             self.outputs.append([_error(name, why)])
         if self.forks == _FORKS and not self.finished:
-            self._give_up("the kernel died too often")
+            self.give_up("the kernel died too often")
         elif not self.finished:
             self._fork()
 
-    def _give_up(self, why: str) -> None:
+    def give_up(self, why: str) -> None:
+        """End it; what has not run says why."""
+        self.kill()
         missing = len(self.cells) - len(self.outputs)
         self.outputs += [
             [_error("NotRun", f"this cell did not run: {why}")] for _ in range(missing)
@@ -335,16 +393,17 @@ def _become_submission(connection: socket.socket, limits: Limits, files: dict[st
         _serve(connection, limits, files)
         status = 0
     except BaseException as error:
-        print(f"a submission's process ended: {error!r}", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):
+            _send(connection, {"complaint": repr(error)})
     finally:
         os._exit(status)
 
 
 def _leave_files_behind(connection: int) -> None:
-    """Nothing that the warm process has open is open here, but for standard error."""
+    """Nothing that the warm process has open is open here."""
     null = os.open(os.devnull, os.O_RDWR)
     for number in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
-        if number not in (2, connection, null):
+        if number not in (connection, null):
             # Not closed: the objects that own these numbers may close them later.
             with contextlib.suppress(OSError):
                 os.dup2(null, number)
@@ -366,12 +425,14 @@ def warm(set_up: str) -> None:
         weight = torch.nn.Parameter(torch.zeros(1))
         weight.grad = torch.zeros(1)
         torch.optim.Adam([weight]).step()
+        torch.func.vmap(torch.neg)(torch.zeros(1))  # the first one has it register kernels
     with contextlib.suppress(ImportError):
         from tqdm import tqdm
 
         tqdm.monitor_interval = 0  # a thread that progress bars would leave running
     from gqlib import plots
     from gqlib.data import load
+    from gqlib.grading.sandbox.audit import library_code
     from gqlib.grading.sandbox.guard import MODULES
 
     for name in MODULES:
@@ -382,6 +443,7 @@ def warm(set_up: str) -> None:
     figure.savefig(io.BytesIO(), format="png")
     del figure, ax
     Shell.clear_instance()
+    _genuine.update(library_code())
     # What is here stays here: no fork looks through it for garbage, or copies its pages for that.
     gc.collect()
     gc.freeze()
@@ -434,7 +496,11 @@ def _step(selector: Any, runs: dict[int, _Run], number: int, act: Any, say: Any)
     """Let a run act, and follow it to its next fork or to its end."""
     run = runs[number]
     before = run.connection
-    act(run)
+    try:
+        act(run)
+    except Exception as error:  # of this submission, whatever it did
+        print(f"a submission is given up: {error!r:.300}", file=sys.stderr)
+        run.give_up("the sandbox could not follow it")
     if run.finished:
         selector.unregister(before)
         del runs[number]
