@@ -17,6 +17,14 @@ assert len(got) == 3"""
 OTHER = "assert math.pi > 3"
 
 WRONG = "def double(x):\n    return x\n"
+#: Replaces what the test compares with, by functions that put everything back when they are called.
+PATCH = """def patch():
+    a, n, e = torch.allclose, np.testing.assert_allclose, checks.expect
+    def f(*_, **k): torch.allclose = a; return True
+    def g(*_, **k): np.testing.assert_allclose = n
+    def h(*_, **k): checks.expect = e
+    torch.allclose, np.testing.assert_allclose, checks.expect = f, g, h
+"""
 #: By name: the cell, and a flag. ``COURSE`` stands for the course's folder.
 ATTACKS: dict[str, tuple[str, str | None]] = {
     "endless loop": ("def double(x):\n    while True: pass", None),
@@ -180,11 +188,7 @@ ATTACKS: dict[str, tuple[str, str | None]] = {
     ),
     # --- what looks innocent afterwards
     "puts back what it replaced": (
-        "def double(x):\n    a, n, e = torch.allclose, np.testing.assert_allclose, checks.expect\n"
-        "    def f(*_, **k): torch.allclose = a; return True\n"
-        "    def g(*_, **k): np.testing.assert_allclose = n\n"
-        "    def h(*_, **k): checks.expect = e\n"
-        "    torch.allclose, np.testing.assert_allclose, checks.expect = f, g, h\n    return x",
+        PATCH + "def double(x):\n    patch()\n    return x",
         "replaced torch.allclose during a test",
     ),
     "blinds the check after an answer": (
@@ -297,6 +301,147 @@ ATTACKS: dict[str, tuple[str, str | None]] = {
         "    for host in ('127.0.0.1', '8.8.8.8'):\n"
         "        try: socket.create_connection((host, 53), 2); print('CONNECTED')\n"
         "        except OSError: pass\n    return x",
+        None,
+    ),
+    # --- what acts after an answer has returned
+    "acts when its result is dropped": (
+        PATCH + "class L(torch.Tensor):\n    __del__ = lambda s: patch()\n"
+        "def double(x): return torch.zeros(3).as_subclass(L)",
+        "replaced torch.allclose during a test",
+    ),
+    "acts when a result is collected": (
+        PATCH + "import weakref\ndef double(x):\n    y = torch.zeros(3).view(3)\n"
+        "    class K: pass\n    k = K(); k.me = k; weakref.finalize(k, patch)\n    return y",
+        None,
+    ),
+    "acts at an alarm": (
+        PATCH + "import signal\nsignal.signal(signal.SIGALRM, lambda *a: patch())\n"
+        "def double(x):\n    signal.setitimer(signal.ITIMER_REAL, 1e-5, 1e-5)\n    return x",
+        "left a signal's handler",
+    ),
+    "acts at a garbage collection": (
+        PATCH + "import gc\ngc.callbacks.append(lambda *a: patch()); gc.set_threshold(1)\n" + WRONG,
+        "hooked into the garbage collector",
+    ),
+    "acts in a hidden thread": (
+        PATCH + "import _thread, time\ndef f():\n    while True: patch(); time.sleep(1e-4)\n"
+        "def double(x):\n    _thread.start_new_thread(f, ())\n    time.sleep(0.1)\n    return x",
+        None,
+    ),
+    # --- other ways to frames and code
+    "code under a library's name": (
+        "import sys\nnames = {}\n"
+        "exec(compile('import sys\\ndef up(): return sys._getframe(2)', sys.__file__"
+        " if hasattr(sys, '__file__') else '<frozen os>', 'exec'), names)\n"
+        "def double(x): return names['up']().f_locals['got']",
+        "looked at its callers during a test",
+    ),
+    "a library that looks for it": (
+        "import logging\ndef double(x): return logging.currentframe().f_back.f_locals['x'] * 2",
+        "looked at its callers during a test",
+    ),
+    "a library that is handed a function": (
+        "import sys\nfrom torch.utils._pytree import tree_map\n"
+        "def double(x): return tree_map(sys._getframe, 0)",
+        "looked at its callers during a test",
+    ),
+    "opens its own memory": (
+        "def double(x):\n    with open('/proc/self/mem', 'r+b') as file: return file.read(1)",
+        None,
+    ),
+    "opens the closed book's code": (
+        "import gqlib.metrics as m\n"
+        "def nothing(): yield\nchecks.closed_book.__wrapped__.__code__ = nothing.__code__\n"
+        "def double(x): return m.mse(x, x)",
+        "changed the code of gqlib.checks.closed_book",
+    ),
+    # --- other things that answer for the test
+    "an object that poses as a tensor": (
+        "class L:\n    __class__ = property(lambda s: torch.Tensor)\n"
+        "    dtype, device, shape = torch.float32, torch.device('cpu'), torch.Size([3])\n"
+        "    __torch_function__ = classmethod(lambda *a, **k: True)\n"
+        "    detach = cpu = lambda s: s\n    to = lambda s, *a: s\n    __len__ = lambda s: 3\n"
+        "    numpy = lambda s: np.array([0.0, 2, 4])\ndef double(x): return L()",
+        None,
+    ),
+    "a class of classes that lies": (
+        "class M(type):\n    __flags__ = property(lambda c: 0)\n    __mro__ = (object,)\n"
+        "class L(metaclass=M):\n    __eq__ = lambda s, o: True\n    __len__ = lambda s: 3\n"
+        "    __torch_function__ = classmethod(lambda *a, **k: True)\n"
+        "def double(x): return L()",
+        None,
+    ),
+    "a hidden method": (
+        WRONG + "class D:\n    def __get__(self, o, t=None): return lambda: np.array([0, 2, 4.0])\n"
+        "torch.Tensor.numpy = D(); torch.Tensor.__rmul__ = D()",
+        "replaced torch.Tensor.numpy",
+    ),
+    "a device's mode": (
+        WRONG + "from torch.utils._device import DeviceContext\n"
+        "DeviceContext.__torch_function__ = lambda s, f, t, a=(), k=None: True\n"
+        "torch.set_default_device('cpu')",
+        "replaced torch.utils._device.DeviceContext.__torch_function__",
+    ),
+    "another kernel": (
+        WRONG + "kept = torch.library.Library('aten', 'IMPL')\n"
+        "kept.impl('allclose', lambda *a, **k: True, 'CPU')",
+        "replaced a kernel of PyTorch",
+    ),
+    "NumPy's own functions": (
+        WRONG + "import numpy\ncore = getattr(numpy, '_core', None) or numpy.core\n"
+        "core.numeric.isclose = lambda a, b, **k: np.ones(np.shape(a), bool)",
+        None,
+    ),
+    # --- other parts of the shell
+    "errors written as nothing": (
+        WRONG + "import nbformat.v4 as v\nnew = v.new_output\nv.new_output = lambda kind, **f:"
+        " new('stream', text='') if kind == 'error' else new(kind, **f)",
+        "replaced nbformat.v4.new_output",
+    ),
+    "the tree of the test": (
+        WRONG + "import ast\nast.NodeVisitor.visit = lambda s, n: ast.parse('pass')",
+        "replaced ast.NodeVisitor.visit",
+    ),
+    "the compiler's class": (
+        WRONG + "import codeop\n"
+        "codeop.Compile.__call__ = lambda *a, **k: compile('pass', 'x', 'exec')",
+        "replaced codeop.Compile.__call__",
+    ),
+    "what runs the cell": (
+        WRONG + "get_ipython().trio_runner = lambda c: c.close()",
+        "hooked into the shell itself",
+    ),
+    "no error to be seen": (
+        "import sys\ndef double(x):\n    sys.exc_info = lambda: (None, None, None)\n    return x",
+        "replaced sys.exc_info during a test",
+    ),
+    # --- what would harm others
+    "nested without end": (
+        "import os, struct, time\ndef double(x):\n    c = b'[' * 200000\n"
+        "    for n in range(3, 200):\n"
+        "        try: os.write(n, struct.pack('!I', len(c)) + c)\n        except OSError: pass\n"
+        "    time.sleep(1)\n    return x",
+        "sent messages of its own",
+    ),
+    "writes to the terminal": (
+        "import os\ndef double(x):\n    for n in range(3, 200):\n"
+        "        try: os.write(n, b'\\x1b[2J TERMINAL')\n        except OSError: pass\n"
+        "    raise ValueError",
+        None,
+    ),
+    "text that can't be written": (
+        "print('\\ud800')\ndef double(x): return x",
+        None,
+    ),
+    "outputs that are none": (
+        "import gqlib.grading.sandbox.shell as s\ndef double(x):\n"
+        "    s._outputs.list.append({'output_type': 'stream'}); raise ValueError",
+        None,
+    ),
+    "holds the processor": (
+        "import os\ndef double(x):\n    for _ in range(16):\n"
+        "        if os.fork() == 0:\n            while True: pass\n    import time\n"
+        "    time.sleep(100)",
         None,
     ),
 }

@@ -29,6 +29,10 @@ pytestmark = [
 HONEST = ("a honest one", "~ another honest one")
 
 
+#: What acts during the other test too.
+LASTING = ("a thread that acts later", "acts in a hidden thread", "another kernel")
+
+
 # --- tampering with cells: what is done to a notebook with a wrong answer, and what is seen
 
 
@@ -69,6 +73,14 @@ def _slow_set_up(nb: NotebookNode) -> None:
     nb.cells[1].source = "while True: pass"
 
 
+def _cell_before(nb: NotebookNode) -> None:
+    nb.cells.insert(0, nbformat.v4.new_code_cell("checks = torch = np = math = None"))
+    nb.cells[_place(nb, "double")].source = (
+        "import torch\nclass checks:\n    call = staticmethod(lambda f, x: 2 * x)\n"
+        "    expect = staticmethod(lambda *a, **k: None)\n" + WRONG
+    )
+
+
 CELLS: dict[str, tuple[Callable[[NotebookNode], object], str | None]] = {
     "deleted test": (lambda nb: nb.cells.pop(_place(nb, "test_double")), "deleted test_double"),
     "edited test": (lambda nb: _test(nb).update(source="pass"), "edited test_double"),
@@ -93,6 +105,7 @@ CELLS: dict[str, tuple[Callable[[NotebookNode], object], str | None]] = {
     ),
     "a cell that poses as set-up": (_pose, "a cell of its own posed as a test"),
     "an endless set-up": (_slow_set_up, "a cell of its own posed as a test"),
+    "a cell before the set-up": (_cell_before, "rebound checks"),
     "metadata that are none": (lambda nb: _test(nb).metadata.update(nbgrader=[1]), None),
     "forged output": (
         lambda nb: _test(nb).update(
@@ -148,6 +161,7 @@ class Outcome:
     """What the command said and left behind."""
 
     printed: str
+    errors: str
     points: dict[str, dict[str, float]]
     folder: Path
 
@@ -189,7 +203,7 @@ def outcome(attacked_course: Path) -> Outcome:
     )
     assert run.returncode == 1, run.stderr
     assert "Traceback" not in run.stderr
-    return Outcome(run.stdout, classroom.points(folder, TINY), folder)
+    return Outcome(run.stdout, run.stderr, classroom.points(folder, TINY), folder)
 
 
 def test_honest_work_beside_it_earns_all(outcome: Outcome) -> None:
@@ -202,11 +216,12 @@ def test_honest_work_beside_it_earns_all(outcome: Outcome) -> None:
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_attack_earns_nothing(outcome: Outcome, name: str) -> None:
     assert outcome.points[name]["test_double"] == 0
-    if name != "a thread that acts later":  # which acts during the other test too
+    if name not in LASTING:
         assert outcome.points[name]["test_pi"] == 1
     flag = ATTACKS[name][1]
     assert (flag or "") in outcome.seen(name)
     assert not re.search("WROTE|CONNECTED|s3cr3t", outcome.outputs(name))
+    assert "TERMINAL" not in outcome.errors
     if name == "reads the solution from disk":
         assert "FOUND []" in outcome.outputs(name)
 
