@@ -15,8 +15,6 @@ one runs the cells before it again and goes on behind it.
 
 from __future__ import annotations
 
-import ast
-import base64
 import contextlib
 import gc
 import importlib
@@ -28,13 +26,11 @@ import secrets
 import selectors
 import signal
 import socket
-import struct
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-from gqlib.grading.sandbox import confine, watch
+from gqlib.grading.sandbox import messages, session, watch
 from gqlib.grading.sandbox.limits import MIB, Limits
 
 #: Forks for one submission: the first, and others after cells that had theirs killed.
@@ -43,141 +39,10 @@ _FORKS = 4
 _PATIENCE = 5
 #: Seconds that an interrupted cell has to end by itself.
 _GRACE = 5.0
-_HEADER = struct.Struct("!I")
 #: The ids of the code objects of libraries.
 _genuine: set[int] = set()
-
-
-def _send(connection: socket.socket, message: dict[str, Any]) -> None:
-    content = json.dumps(message).encode()
-    connection.sendall(_HEADER.pack(len(content)) + content)
-
-
-def _receive(connection: socket.socket) -> dict[str, Any]:
-    size = _HEADER.unpack(_exactly(connection, _HEADER.size))[0]
-    message: dict[str, Any] = json.loads(_exactly(connection, size))
-    return message
-
-
-def _exactly(connection: socket.socket, size: int) -> bytes:
-    content = b""
-    while len(content) < size:
-        part = connection.recv(size - len(content))
-        if not part:
-            raise EOFError
-        content += part
-    return content
-
-
-#: The fields of a notebook's outputs.
-_FIELDS: dict[str, dict[str, type]] = {
-    "display_data": {"data": dict, "metadata": dict},
-    "error": {"ename": str, "evalue": str, "traceback": list},
-    "execute_result": {"data": dict, "metadata": dict},
-    "stream": {"name": str, "text": str},
-}
-
-
-def _is_output(output: Any) -> bool:
-    fields = _FIELDS[output["output_type"]]
-    return all(isinstance(output[name], kind) for name, kind in fields.items())
-
-
-# --- in the fork
-
-
-def _serve(connection: socket.socket, limits: Limits, files: dict[str, str]) -> None:
-    """Run the cells that come in, until none comes any more."""
-    from nbformat import from_dict
-
-    from gqlib import checks
-    from gqlib.grading.sandbox import audit, guard
-    from gqlib.grading.sandbox.private import private
-    from gqlib.grading.sandbox.shell import Shell
-
-    confine.mount_own_files(limits)
-    confine.give_up_rights()
-    confine.limit(limits)
-    for name, content in files.items():
-        path = Path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(base64.b64decode(content))
-    # Modules beside the notebook can be imported, and hide none that is installed.
-    sys.path[:] = [path for path in sys.path if path not in ("", str(confine.SCRATCH))]
-    sys.path.append(str(confine.WORK))
-    shell = Shell.instance()
-    # What honest notebooks may do too is done before the snapshot.
-    shell.load_magics()
-    shell.run("%matplotlib inline")
-    watch, refuse = private(guard), private(audit)
-    during: list[str] = []
-
-    def look() -> None:
-        """After an answer that a test has called."""
-        during.extend(restored())
-        if during:
-            raise AssertionError(f"the answer {', '.join(during)}")
-
-    checks.look_around = look
-    restored, bind, watched = watch.snapshot(shell, globals())
-    refused = refuse.install(watched, _genuine, _library_folders(), shell.user_ns)
-    while True:
-        try:
-            request = _receive(connection)
-        except EOFError:
-            return
-        trusted = request["kind"] != "student"
-        flags = restored() if trusted else []
-        for name, value in request["env"].items():
-            os.environ[name] = value
-        outputs = shell.run(request["source"], trusted)
-        for name in request["env"]:
-            os.environ.pop(name, None)
-        if request["kind"] == "set-up":
-            bind(_stored(request["source"]) & set(shell.user_ns))
-        else:
-            # At once, since what follows relies on it too.
-            late = list(dict.fromkeys([*during, *refused, *restored()]))
-            flags += [f"{text} during a test" if trusted else text for text in late]
-            if late and trusted:
-                outputs = [from_dict(_error("TamperedTest", f"the answer {', '.join(late)}"))]
-            during.clear()
-            refused.clear()
-        watch.forget_exit_handlers()
-        reply = {"token": request["token"], "outputs": outputs, "flags": flags}
-        _send(connection, reply)
-
-
-def _stored(source: str) -> set[str]:
-    """The names that a set-up cell gives something to."""
-    names: set[str] = set()
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:  # a magic
-        return names
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-    return names
-
-
-def _library_folders() -> tuple[str, ...]:
-    """Where the code of libraries lies, as code objects name it."""
-    own = Path(confine.__file__).parents[2]
-    folders = {sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix), str(own)}
-    return (*(folder.rstrip(os.sep) + os.sep for folder in folders), "<frozen ")
-
-
-def _error(name: str, text: str) -> dict[str, Any]:
-    line = f"{name}: {text}"
-    return {"output_type": "error", "ename": name, "evalue": text, "traceback": [line]}
-
-
-# --- in the warm process
+#: The submissions that run.
+_runs: set[_Run] = set()
 
 
 class _Run:
@@ -202,6 +67,7 @@ class _Run:
         self.deadline, self.patience, self.waited = math.inf, 0.0, 0.0
         self.fatal: set[int] = set()
         self.buffer = b""
+        _runs.add(self)
         self._fork()
 
     def _fork(self) -> None:
@@ -211,7 +77,10 @@ class _Run:
         self.pid = os.fork()
         if self.pid == 0:
             self.connection.close()
-            _become_submission(theirs, self.limits, self.files)
+            limits, files = self.limits, self.files
+            for run in _runs:  # nobody's cells and secrets are here any more
+                vars(run).clear()
+            session.become(theirs, limits, files, _genuine, globals())
         theirs.close()
         self.connection.settimeout(_GRACE)  # a fork that does not read holds nobody up
         self.inner = self.pid
@@ -237,7 +106,7 @@ class _Run:
         self.waited = self._waited()
         self.token = secrets.token_hex(8)
         with contextlib.suppress(OSError):  # it has ended: found out when read from
-            _send(
+            messages.send(
                 self.connection,
                 {
                     **cell,
@@ -260,22 +129,20 @@ class _Run:
             self._died("the kernel died while this cell ran")
             return
         self.buffer += part
-        while len(self.buffer) >= _HEADER.size:
-            size = _HEADER.unpack(self.buffer[: _HEADER.size])[0]
+        while len(self.buffer) >= messages.HEADER.size:
+            size = messages.HEADER.unpack(self.buffer[: messages.HEADER.size])[0]
             if self.size + size > self.limits.output:
                 self._died(f"more than {self.limits.output // MIB} MiB of outputs")
                 return
-            if len(self.buffer) < _HEADER.size + size:
+            if len(self.buffer) < messages.HEADER.size + size:
                 return
-            content = self.buffer[_HEADER.size : _HEADER.size + size]
-            self.buffer = self.buffer[_HEADER.size + size :]
+            content = self.buffer[messages.HEADER.size : messages.HEADER.size + size]
+            self.buffer = self.buffer[messages.HEADER.size + size :]
             self._took(content, size)
 
     def _took(self, content: bytes, size: int) -> None:
         try:
-            # Twice, to have text that can be written whatever it was.
-            text = json.dumps(json.loads(content), ensure_ascii=False)
-            reply = json.loads(text.encode("utf-8", "replace"))
+            reply = messages.read(content)
             if "inner" in reply and self.inner == self.pid:
                 self.inner, self.outer = int(reply["inner"]), int(reply["outer"])
                 return
@@ -285,7 +152,7 @@ class _Run:
             if reply["token"] != self.token:
                 raise ValueError
             outputs, flags = reply["outputs"], [str(flag) for flag in reply["flags"]]
-            if not all(_is_output(output) for output in outputs):
+            if not all(map(messages.is_output, outputs)):
                 raise ValueError
         except Exception:  # whatever a student's code can send
             self._died("it sent what no cell sends", "sent messages of its own")
@@ -295,7 +162,9 @@ class _Run:
         if index == len(self.outputs):
             self.size += size
             if self.interrupted:
-                outputs.append(_error("CellTimeoutError", "the cell ran longer than its limit"))
+                outputs.append(
+                    session.error("CellTimeoutError", "the cell ran longer than its limit")
+                )
             self.outputs.append(outputs)
         self.place += 1
         self._next()
@@ -345,7 +214,7 @@ class _Run:
         index = self.queue[self.place] if self.place < len(self.queue) else len(self.outputs)
         self.fatal.add(index)
         if index == len(self.outputs):
-            self.outputs.append([_error(name, why)])
+            self.outputs.append([session.error(name, why)])
         if self.forks == _FORKS and not self.finished:
             self.give_up("the kernel died too often")
         elif not self.finished:
@@ -356,7 +225,7 @@ class _Run:
         self.kill()
         missing = len(self.cells) - len(self.outputs)
         self.outputs += [
-            [_error("NotRun", f"this cell did not run: {why}")] for _ in range(missing)
+            [session.error("NotRun", f"this cell did not run: {why}")] for _ in range(missing)
         ]
 
     def kill(self) -> None:
@@ -371,42 +240,6 @@ class _Run:
     def reply(self) -> dict[str, Any]:
         seconds = time.monotonic() - self.start
         return {"id": self.id, "outputs": self.outputs, "flags": self.flags, "seconds": seconds}
-
-
-def _become_submission(connection: socket.socket, limits: Limits, files: dict[str, str]) -> None:
-    """Never returns: what a fork does."""
-    status = 1
-    try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        _leave_files_behind(connection.fileno())
-        # The sandbox's /proc is the system's, and calls processes as the system does.
-        outer = int(Path("/proc/self").readlink().name)
-        confine.enter_namespaces()
-        confine.die_with_parent()
-        inner = os.fork()
-        if inner:
-            _send(connection, {"inner": inner, "outer": outer})
-            connection.close()
-            status = 1 if os.waitpid(inner, 0)[1] else 0
-            os._exit(status)
-        confine.die_with_parent()
-        _serve(connection, limits, files)
-        status = 0
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            _send(connection, {"complaint": repr(error)})
-    finally:
-        os._exit(status)
-
-
-def _leave_files_behind(connection: int) -> None:
-    """Nothing that the warm process has open is open here."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for number in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
-        if number not in (connection, null):
-            # Not closed: the objects that own these numbers may close them later.
-            with contextlib.suppress(OSError):
-                os.dup2(null, number)
 
 
 def warm(set_up: str) -> None:
@@ -504,6 +337,7 @@ def _step(selector: Any, runs: dict[int, _Run], number: int, act: Any, say: Any)
     if run.finished:
         selector.unregister(before)
         del runs[number]
+        _runs.remove(run)
         run.kill()
         say(run.reply())
     elif run.connection is not before:

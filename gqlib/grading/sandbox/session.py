@@ -1,0 +1,166 @@
+"""One submission: a fork of the warm process, closed in, which runs the cells that it is sent.
+
+Each cell comes as ``{"source": …, "kind": …, "env": …, "token": …}`` and is answered by ``{"token":
+…, "outputs": […], "flags": […]}``. Before the first, the fork says by what numbers it is known.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import contextlib
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from nbformat import from_dict
+
+from gqlib import checks
+from gqlib.grading.sandbox import audit, confine, guard, messages
+from gqlib.grading.sandbox.limits import Limits
+from gqlib.grading.sandbox.private import private
+from gqlib.grading.sandbox.shell import Shell
+
+
+def become(
+    connection: socket.socket,
+    limits: Limits,
+    files: dict[str, str],
+    genuine: set[int],
+    own: dict[str, Any],
+) -> NoReturn:
+    """What a fork of the warm process does; it never returns.
+
+    Args:
+        connection: To the warm process.
+        limits: What the submission may use.
+        files: What lies beside the notebook, in base64.
+        genuine: See :func:`gqlib.grading.sandbox.audit.library_code`.
+        own: The names of the module that the warm process runs.
+    """
+    status = 1
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _leave_files_behind(connection.fileno())
+        # The sandbox's /proc is the system's, and calls processes as the system does.
+        outer = int(Path("/proc/self").readlink().name)
+        confine.enter_namespaces()
+        confine.die_with_parent()
+        inner = os.fork()
+        if inner:
+            messages.send(connection, {"inner": inner, "outer": outer})
+            connection.close()
+            status = 1 if os.waitpid(inner, 0)[1] else 0
+            os._exit(status)
+        confine.die_with_parent()
+        _serve(connection, limits, files, genuine, own)
+        status = 0
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            messages.send(connection, {"complaint": repr(error)})
+    finally:
+        os._exit(status)
+
+
+def _leave_files_behind(connection: int) -> None:
+    """Nothing that the warm process has open is open here."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
+        if number not in (connection, null):
+            # Not closed: the objects that own these numbers may close them later.
+            with contextlib.suppress(OSError):
+                os.dup2(null, number)
+
+
+def _serve(
+    connection: socket.socket,
+    limits: Limits,
+    files: dict[str, str],
+    genuine: set[int],
+    own: dict[str, Any],
+) -> None:
+    """Run the cells that come in, until none comes any more."""
+    confine.mount_own_files(limits)
+    confine.give_up_rights()
+    confine.limit(limits)
+    for name, content in files.items():
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(base64.b64decode(content))
+    # Modules beside the notebook can be imported, and hide none that is installed.
+    sys.path[:] = [path for path in sys.path if path not in ("", str(confine.SCRATCH))]
+    sys.path.append(str(confine.WORK))
+    shell = Shell.instance()
+    # What honest notebooks may do too is done before the snapshot.
+    shell.load_magics()
+    shell.run("%matplotlib inline")
+    watch, refuse = private(guard), private(audit)
+    during: list[str] = []
+
+    def look() -> None:
+        """After an answer that a test has called."""
+        during.extend(restored())
+        if during:
+            raise AssertionError(f"the answer {', '.join(during)}")
+
+    checks.look_around = look
+    restored, bind, watched = watch.snapshot(shell, own)
+    refused = refuse.install(watched, genuine, _library_folders(), shell.user_ns)
+    while True:
+        try:
+            request = messages.receive(connection)
+        except EOFError:
+            return
+        trusted = request["kind"] != "student"
+        flags = restored() if trusted else []
+        for name, value in request["env"].items():
+            os.environ[name] = value
+        outputs = shell.run(request["source"], trusted)
+        for name in request["env"]:
+            os.environ.pop(name, None)
+        if request["kind"] == "set-up":
+            bind(_stored(request["source"]) & set(shell.user_ns))
+        else:
+            # At once, since what follows relies on it too.
+            late = list(dict.fromkeys([*during, *refused, *restored()]))
+            flags += [f"{text} during a test" if trusted else text for text in late]
+            if late and trusted:
+                outputs = [from_dict(error("TamperedTest", f"the answer {', '.join(late)}"))]
+            during.clear()
+            refused.clear()
+        watch.forget_exit_handlers()
+        reply = {"token": request["token"], "outputs": outputs, "flags": flags}
+        messages.send(connection, reply)
+
+
+def _stored(source: str) -> set[str]:
+    """The names that a set-up cell gives something to."""
+    names: set[str] = set()
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:  # a magic
+        return names
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    return names
+
+
+def _library_folders() -> tuple[str, ...]:
+    """Where the code of libraries lies, as code objects name it."""
+    own = Path(confine.__file__).parents[2]
+    folders = {sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix), str(own)}
+    return (*(folder.rstrip(os.sep) + os.sep for folder in folders), "<frozen ")
+
+
+def error(name: str, text: str) -> dict[str, Any]:
+    """A notebook's output that says so."""
+    line = f"{name}: {text}"
+    return {"output_type": "error", "ename": name, "evalue": text, "traceback": [line]}
