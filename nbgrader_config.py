@@ -38,6 +38,7 @@ c.Autograde.sanitize_preprocessors = [
     *Autograde.sanitize_preprocessors.default(),
 ]
 c.Execute.timeout = 60
+c.SandboxedExecute.solutions = str(here / c.CourseDirectory.source_directory)
 c.SandboxedExecute.sandbox = os.environ.get("GQLIB_NO_SANDBOX") != "1"
 c.Autograde.autograde_preprocessors = [
     SandboxedExecute if step is Execute else step

@@ -15,10 +15,11 @@ import math
 import os
 import sys
 import threading
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from nbformat import NotebookNode, from_dict
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade, is_locked, is_solution
@@ -67,6 +68,46 @@ class Work:
     def environment(self) -> dict[str, str]:
         """What tests find in the environment."""
         return {"GQLIB_SECRET": self.secret} if self.secret else {}
+
+
+#: Executes a work; the last argument asks which tests can run apart.
+Run = Callable[[Work, Limits, bool], Executed]
+
+
+def keep_apart(work: Work, solution: Path, limits: Limits, known: Results | None, run: Run) -> Work:
+    """Have those tests run apart from the answers that the solution passes so.
+
+    Args:
+        work: A submission.
+        solution: The lesson's own notebook; where there is none, all tests run beside the answers.
+        limits: What the solution may use.
+        known: Where it is looked up and kept which tests those are.
+        run: Executes the solution where nothing is known.
+    """
+    if not solution.is_file():
+        return work
+    nb = nbformat.read(solution, as_version=4)
+    cells = [Cell(cell.source, _kind(cell)) for cell in nb.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(cells):
+        if cell.kind == "set-up":  # as it was released, for which a warm process is there
+            cells[number] = Cell(work.set_up, "set-up")
+            break
+    reference = Work(tuple(cells), _files(solution.parent), work.secret)
+    key = f"solution-{reference.key}"
+    executed = _solutions.get(key) or (known.get(key) if known else None)
+    if executed is None:
+        executed = run(reference, limits, True)
+        if known:
+            known.put(key, executed)
+    _solutions[key] = executed
+    apart = {reference.cells[i].source for i in executed.apart}
+    marked = (
+        dataclasses.replace(c, apart=c.kind == "test" and c.source in apart) for c in work.cells
+    )
+    return dataclasses.replace(work, cells=tuple(marked))
+
+
+_solutions: dict[str, Executed] = {}
 
 
 def work_of(nb: NotebookNode, *folders: Path) -> Work:
@@ -122,7 +163,7 @@ class Results:
         """What is known of a work; ``None`` if it is to be done, or its file is not whole."""
         try:
             found = json.loads(self._path(key).read_text(encoding="utf-8"))
-            return Executed(found["outputs"], found["flags"], found["seconds"])
+            return Executed(**found)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -132,9 +173,9 @@ class Results:
         files.write_text(self._path(key), json.dumps(dataclasses.asdict(executed)))
 
     def keep_only(self, keys: Set[str]) -> None:
-        """Remove the results of all other works."""
+        """Remove the results of all other submissions."""
         for path in self.folder.glob("*.json"):
-            if path.stem not in keys:
+            if path.stem not in keys and not path.stem.startswith("solution-"):
                 path.unlink()
 
     def _path(self, key: str) -> Path:
@@ -154,6 +195,9 @@ class SandboxedExecute(Execute):  # type: ignore[misc]
         help="what a submission may use, by the names of gqlib.grading.sandbox.limits.Limits; the "
         "time of a cell is Execute.timeout"
     ).tag(config=True)
+    solutions = Unicode(
+        "", help="folder of the lessons' own notebooks, which tell what tests can run apart"
+    ).tag(config=True)
     results = Unicode("", help="folder of results, to be looked up and added to").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
@@ -163,6 +207,12 @@ class SandboxedExecute(Execute):  # type: ignore[misc]
         path = resources.get("metadata", {}).get("path")
         work = work_of(nb, *([Path(path)] if path else []))
         known = Results(Path(self.results)) if self.results else None
+        names = resources.get("nbgrader", {})
+        solution = (
+            Path(self.solutions) / str(names.get("assignment")) / f"{names.get('notebook')}.ipynb"
+        )
+        if self.solutions:
+            work = keep_apart(work, solution, self.allowed(), known, execute)
         executed = known.get(work.key) if known else None
         if executed is None:
             executed = execute(work, self.allowed())
@@ -205,8 +255,10 @@ _lock = threading.Lock()
 _closings = 0
 
 
-def execute(work: Work, limits: Limits) -> Executed:
+def execute(work: Work, limits: Limits, tries: bool = False) -> Executed:
     """Execute a submission in this machine's sandbox, and wait for it.
+
+    With ``tries`` it is a solution, and what comes back says which tests it passed apart.
 
     May be called in many threads at once: a warm process serves all works with one set-up cell.
     Where it ends (the machine may have run out of memory), another one tries again.
@@ -219,7 +271,7 @@ def execute(work: Work, limits: Limits) -> Executed:
     for _ in range(_TRIES):
         pool = _pool(work.set_up, limits)
         try:
-            return pool.submit(work.cells, work.files, work.environment).result()
+            return pool.submit(work.cells, work.files, work.environment, tries).result()
         except PoolEnded as error:
             ended = error
         if _closings != closings:

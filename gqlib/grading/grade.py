@@ -42,7 +42,15 @@ from traitlets.config.loader import PyFileConfigLoader
 
 from gqlib import files
 from gqlib.grading import cluster, restore, submissions
-from gqlib.grading.execution import Results, SandboxedExecute, Work, close_pools, execute, work_of
+from gqlib.grading.execution import (
+    Results,
+    SandboxedExecute,
+    Work,
+    close_pools,
+    execute,
+    keep_apart,
+    work_of,
+)
 from gqlib.grading.sandbox.bubblewrap import NoSandbox
 from gqlib.grading.sandbox.limits import MIB
 from gqlib.grading.sandbox.pool import Executed
@@ -129,12 +137,13 @@ class Course:
             self.config: Config = PyFileConfigLoader(
                 "nbgrader_config.py", str(self.root)
             ).load_config()
-        self.config.SandboxedExecute.results = str(self.results.folder)
-        self.config.SandboxedExecute.sandbox = sandboxed
-        self.limits = SandboxedExecute(config=self.config).allowed()
         self.directory = CourseDirectory(
             config=self.config, root=str(self.root), assignment_id=lesson
         )
+        self.config.SandboxedExecute.results = str(self.results.folder)
+        self.config.SandboxedExecute.sandbox = sandboxed
+        self.config.SandboxedExecute.solutions = str(self.solution.parents[1])
+        self.limits = SandboxedExecute(config=self.config).allowed()
         self.released = (
             Path(self._folder(self.directory.release_directory, ".")) / f"{lesson}.ipynb"
         )
@@ -162,6 +171,11 @@ class Course:
     @property
     def submitted(self) -> Path:
         return self.root / str(self.directory.submitted_directory)
+
+    @property
+    def solution(self) -> Path:
+        folder = self.root / str(self.directory.source_directory) / self.lesson
+        return folder / f"{self.lesson}.ipynb"
 
     @property
     def gradebook(self) -> Path:
@@ -276,6 +290,7 @@ class _Grading:
         self.running: dict[Future[Executed], list[Submission]] = {}
         self.by_key: dict[str, Future[Executed]] = {}
         self.backed_up = False
+        self.executor: Executor | None = None
 
     def run(self, executor: Executor | None, jobs: int) -> None:
         """Grade all; without an executor nbgrader executes."""
@@ -284,6 +299,7 @@ class _Grading:
         sanitiser = Sanitiser(coursedir=self.course.directory, config=self.course.config)
         with contextlib.chdir(self.course.root):
             sanitiser.start()
+        self.executor = executor
         self.progress(0, len(self.found), None)
         for submission in self.found:
             work = self._read(sanitiser, submission)
@@ -345,6 +361,12 @@ class _Grading:
         try:
             with contextlib.chdir(self.course.root):
                 work, submission.flags = _sanitised(self.course, sanitiser, submission.student)
+            executor, course = self.executor, self.course
+            if executor is not None:
+                run = lambda *about: executor.submit(execute, *about).result()  # noqa: E731
+                work = keep_apart(work, course.solution, course.limits, course.results, run)
+        except (NoSandbox, CancelledError):  # of no submission
+            raise
         except Exception as error:  # whatever a student's file does to nbgrader
             submission.problem = _sentence(error)
             self._finished(submission)
@@ -408,9 +430,8 @@ def _sanitised(course: Course, sanitiser: Sanitiser, student: str) -> tuple[Work
     if cells > _CELL_LIMIT:
         raise ValueError(f"the notebook has {cells} cells, more than {_CELL_LIMIT}")
     # nbgrader puts the course's own files over those that were handed in.
-    own = course.root / str(course.directory.source_directory) / course.lesson
     nb = sanitiser.sanitised(path)
-    return work_of(nb, folder, own), restore.seen(nb)
+    return work_of(nb, folder, course.solution.parent), restore.seen(nb)
 
 
 def _sentence(error: BaseException) -> str:

@@ -1,7 +1,8 @@
 """Hostile answers to an exercise, and what must be seen of them where it can be seen.
 
-The exercise is to return twice a tensor; its test uses what tests use. None may earn its points,
-and each must leave those of another test alone.
+The exercise is to return twice a tensor; its tests, of which one runs apart from the answer and one
+beside it, use what tests use. None may earn their points, and each must leave those of another test
+alone.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ assert torch.allclose(got, 2 * x)
 np.testing.assert_allclose(got.numpy(), [0, 2, 4])
 checks.expect(got, [0, 2, 4], like=x)
 assert len(got) == 3"""
+#: The same, but a stand-in for the answer will not do: it must run beside the answer.
+BESIDE = f"assert not hasattr(double, '_answers')\n{TEST}"
 OTHER = "assert math.pi > 3"
 
 WRONG = "def double(x):\n    return x\n"
@@ -169,11 +172,9 @@ ATTACKS: dict[str, tuple[str, str | None]] = {
         "replaced json.dumps",
     ),
     "replaces what sends the reply": (
-        "def double(x):\n"
-        "    w = [c for c in object.__subclasses__() if c.__name__ == '_Run'][0].kill.__globals__\n"
-        "    send = w['_send']\n"
-        "    w['_send'] = lambda c, m: send(c, {**m, 'outputs': [], 'flags': []})\n    return x",
-        "replaced the sandbox._send during a test",
+        "import gqlib.grading.sandbox.messages as m\ndef double(x):\n    send = m.send\n"
+        "    m.send = lambda c, x: send(c, {**x, 'outputs': [], 'flags': []})\n    return x",
+        "replaced gqlib.grading.sandbox.messages.send during a test",
     ),
     "keeps errors out of the outputs": (
         "def double(x):\n    import gqlib.grading.sandbox.shell as s\n"

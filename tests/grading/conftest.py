@@ -25,7 +25,7 @@ x = 3
 assert double({PLANTED}_number) == 10, "the message of {PLANTED}"
 assert double("ab") == "abab", f"{PLANTED} on strings"
 ### END HIDDEN TESTS"""
-_ATTACKED = f"### BEGIN HIDDEN TESTS\n{attacks.TEST}\n### END HIDDEN TESTS"
+_HIDDEN = "### BEGIN HIDDEN TESTS\n{}\n### END HIDDEN TESTS"
 
 
 def _cell(source: str, grade_id: str, **metadata: object) -> NotebookNode:
@@ -70,9 +70,10 @@ def tiny_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def attacked_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with the exercise of ``attacks``, and limits that are quickly reached."""
-    folder = make_course(
-        tmp_path_factory.mktemp("attacked"), tiny_solution(attacks.SET_UP, _ATTACKED)
-    )
+    solution = tiny_solution(attacks.SET_UP, _HIDDEN.format(attacks.TEST))
+    beside = _cell(_HIDDEN.format(attacks.BESIDE), "test_beside", grade=True, locked=True, points=2)
+    solution.cells.insert(4, beside)
+    folder = make_course(tmp_path_factory.mktemp("attacked"), solution)
     config = folder / "nbgrader_config.py"
     text = config.read_text(encoding="utf-8")
     limits = "{'memory': 2**30, 'processes': 24, 'disk': 2**24, 'output': 2**21}"

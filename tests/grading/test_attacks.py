@@ -208,7 +208,7 @@ def outcome(attacked_course: Path) -> Outcome:
 
 def test_honest_work_beside_it_earns_all(outcome: Outcome) -> None:
     for name in HONEST:
-        assert outcome.points[name] == {"test_double": 2, "test_pi": 1}
+        assert outcome.points[name] == {"test_double": 2, "test_beside": 2, "test_pi": 1}
         assert not outcome.seen(name)
         assert name not in outcome.printed
 
@@ -216,6 +216,7 @@ def test_honest_work_beside_it_earns_all(outcome: Outcome) -> None:
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_attack_earns_nothing(outcome: Outcome, name: str) -> None:
     assert outcome.points[name]["test_double"] == 0
+    assert outcome.points[name]["test_beside"] == 0
     if name not in LASTING:
         assert outcome.points[name]["test_pi"] == 1
     flag = ATTACKS[name][1]
@@ -228,8 +229,7 @@ def test_an_attack_earns_nothing(outcome: Outcome, name: str) -> None:
 
 @pytest.mark.parametrize("name", CELLS)
 def test_changed_cells_earn_nothing(outcome: Outcome, name: str) -> None:
-    assert outcome.points[name]["test_double"] == 0
-    assert set(outcome.points[name]) == {"test_double", "test_pi"}
+    assert set(outcome.points[name]) == {"test_double", "test_beside", "test_pi"}
     assert sum(outcome.points[name].values()) <= 1
     assert (CELLS[name][1] or "") in outcome.seen(name)
     assert "s3cr3t" not in outcome.outputs(name)

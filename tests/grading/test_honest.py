@@ -41,7 +41,7 @@ def test_honest_work_earns_all_and_is_not_flagged(
     suffered = {
         s.student: (s.problem, s.flags, s.score)
         for s in found
-        if s.problem or s.flags or s.score != 3
+        if s.problem or s.flags or s.score != 5
     }
     assert not suffered
     assert len(found) == number

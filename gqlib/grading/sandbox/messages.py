@@ -8,6 +8,7 @@ import struct
 from typing import Any
 
 HEADER = struct.Struct("!I")
+_LIMIT = 2**26
 
 
 def send(connection: socket.socket, message: dict[str, Any]) -> None:
@@ -22,19 +23,30 @@ def receive(connection: socket.socket) -> dict[str, Any]:
     Raises:
         EOFError: The other side has ended.
     """
-    size = HEADER.unpack(_exactly(connection, HEADER.size))[0]
-    message: dict[str, Any] = json.loads(_exactly(connection, size))
+    message: dict[str, Any] = json.loads(_content(connection))
     return message
 
 
+def receive_from_anyone(connection: socket.socket) -> dict[str, Any]:
+    """Wait for a message of a process that may lie: see :func:`read`."""
+    return read(_content(connection))
+
+
+def _content(connection: socket.socket) -> bytes:
+    size = HEADER.unpack(_exactly(connection, HEADER.size))[0]
+    if size > _LIMIT:
+        raise ValueError(f"a message of {size} bytes, expected at most {_LIMIT}")
+    return _exactly(connection, size)
+
+
 def _exactly(connection: socket.socket, size: int) -> bytes:
-    content = b""
+    content = bytearray()
     while len(content) < size:
-        part = connection.recv(size - len(content))
+        part = connection.recv(min(size - len(content), 2**20))
         if not part:
             raise EOFError
         content += part
-    return content
+    return bytes(content)
 
 
 #: The fields of a notebook's outputs.

@@ -24,10 +24,12 @@ class Cell:
     Attributes:
         source: Its code.
         kind: "student", or of those that a student can't change "set-up" or "test".
+        apart: Whether it is a test that runs in another process than the answers.
     """
 
     source: str
     kind: Literal["student", "set-up", "test"] = "student"
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,13 @@ class Executed:
         outputs: Of each cell, as a notebook holds them.
         flags: What was seen of tampering, in a few words each.
         seconds: How long it took.
+        apart: The numbers of the cells that ran apart.
     """
 
     outputs: list[list[dict[str, Any]]]
     flags: list[str]
     seconds: float
+    apart: list[int] = dataclasses.field(default_factory=list)
 
 
 class PoolEnded(RuntimeError):
@@ -96,6 +100,7 @@ class Pool:
         cells: Sequence[Cell],
         files: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
+        tries: bool = False,
     ) -> Future[Executed]:
         """Run cells in a fork of their own; as many run at once as are submitted.
 
@@ -103,6 +108,7 @@ class Pool:
             cells: In their order.
             files: What lies beside the notebook: from names to contents in base64.
             environment: Variables that are set while a test runs.
+            tries: Run each test apart where it then passes; for a solution.
 
         Where the warm process ends meanwhile, the future holds a :class:`PoolEnded`.
         """
@@ -115,6 +121,7 @@ class Pool:
             "cells": [dataclasses.asdict(cell) for cell in cells],
             "files": dict(files or {}),
             "env": dict(environment or {}),
+            "tries": tries,
         }
         try:
             self._write(request)
@@ -155,7 +162,8 @@ class Pool:
             reply = json.loads(line)
             with self._lock:
                 future = self._waiting.pop(reply["id"])
-            future.set_result(Executed(reply["outputs"], reply["flags"], reply["seconds"]))
+            del reply["id"]
+            future.set_result(Executed(**reply))
         self._fail()
 
     def _fail(self) -> None:

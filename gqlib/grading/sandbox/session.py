@@ -1,7 +1,9 @@
-"""One submission: a fork of the warm process, closed in, which runs the cells that it is sent.
+"""What the forks of the warm process do, closed in: run the cells that they are sent.
 
 Each cell comes as ``{"source": …, "kind": …, "env": …, "token": …}`` and is answered by ``{"token":
-…, "outputs": […], "flags": […]}``. Before the first, the fork says by what numbers it is known.
+…, "outputs": […], "flags": […]}``. Before the first, a fork says by what numbers it is known. One
+fork has a student's cells, and the tests that can't be kept apart from them; the other one the
+tests that can (``apart``). They have a socket of their own between them.
 """
 
 from __future__ import annotations
@@ -10,23 +12,27 @@ import ast
 import base64
 import contextlib
 import os
+import select
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 from nbformat import from_dict
 
 from gqlib import checks
-from gqlib.grading.sandbox import audit, confine, guard, messages
+from gqlib.grading.sandbox import apart, audit, confine, guard, messages
 from gqlib.grading.sandbox.limits import Limits
 from gqlib.grading.sandbox.private import private
 from gqlib.grading.sandbox.shell import Shell
 
 
 def become(
+    role: str,
     connection: socket.socket,
+    peer: socket.socket,
     limits: Limits,
     files: dict[str, str],
     genuine: set[int],
@@ -35,7 +41,9 @@ def become(
     """What a fork of the warm process does; it never returns.
 
     Args:
+        role: "answers" or "tests".
         connection: To the warm process.
+        peer: To the other fork.
         limits: What the submission may use.
         files: What lies beside the notebook, in base64.
         genuine: See :func:`gqlib.grading.sandbox.audit.library_code`.
@@ -44,7 +52,7 @@ def become(
     status = 1
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        _leave_files_behind(connection.fileno())
+        _leave_files_behind({connection.fileno(), peer.fileno()})
         # The sandbox's /proc is the system's, and calls processes as the system does.
         outer = int(Path("/proc/self").readlink().name)
         confine.enter_namespaces()
@@ -53,10 +61,15 @@ def become(
         if inner:
             messages.send(connection, {"inner": inner, "outer": outer})
             connection.close()
+            peer.close()
             status = 1 if os.waitpid(inner, 0)[1] else 0
             os._exit(status)
         confine.die_with_parent()
-        _serve(connection, limits, files, genuine, own)
+        shell = _closed_in(limits, files)
+        if role == "tests":
+            _run_tests(shell, connection, peer)
+        else:
+            _run_answers(shell, connection, peer, genuine, own)
         status = 0
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -65,24 +78,18 @@ def become(
         os._exit(status)
 
 
-def _leave_files_behind(connection: int) -> None:
+def _leave_files_behind(kept: set[int]) -> None:
     """Nothing that the warm process has open is open here."""
     null = os.open(os.devnull, os.O_RDWR)
     for number in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
-        if number not in (connection, null):
+        if number not in kept | {null}:
             # Not closed: the objects that own these numbers may close them later.
             with contextlib.suppress(OSError):
                 os.dup2(null, number)
 
 
-def _serve(
-    connection: socket.socket,
-    limits: Limits,
-    files: dict[str, str],
-    genuine: set[int],
-    own: dict[str, Any],
-) -> None:
-    """Run the cells that come in, until none comes any more."""
+def _closed_in(limits: Limits, files: dict[str, str]) -> Shell:
+    """Give up all rights; a shell to run cells in."""
     confine.mount_own_files(limits)
     confine.give_up_rights()
     confine.limit(limits)
@@ -93,12 +100,52 @@ def _serve(
     # Modules beside the notebook can be imported, and hide none that is installed.
     sys.path[:] = [path for path in sys.path if path not in ("", str(confine.SCRATCH))]
     sys.path.append(str(confine.WORK))
-    shell = Shell.instance()
-    # What honest notebooks may do too is done before the snapshot.
-    shell.load_magics()
-    shell.run("%matplotlib inline")
+    return Shell.instance()
+
+
+@contextlib.contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    os.environ.update(variables)
+    yield
+    for name in variables:
+        os.environ.pop(name, None)
+
+
+def _run_tests(shell: Shell, connection: socket.socket, peer: socket.socket) -> None:
+    """Run set-up cells, and tests whose answers are elsewhere."""
+    answers = apart.Answers(peer, shell)
+    space = shell.user_ns
+    clean = dict(space)
+    while True:
+        try:
+            request = messages.receive(connection)
+        except EOFError:
+            return
+        if request["kind"] == "test":
+            space.update(answers.look_up(apart.wanted(request["source"], space)))
+        flags: list[str] = []
+        with _environment(request["env"]):
+            outputs = shell.run(request["source"], trusted=True)
+        if request["kind"] == "test":
+            space.clear()
+            space.update(clean)
+            flags = answers.end()
+        else:
+            clean = dict(space)
+        messages.send(connection, {"token": request["token"], "outputs": outputs, "flags": flags})
+
+
+def _run_answers(
+    shell: Shell,
+    connection: socket.socket,
+    peer: socket.socket,
+    genuine: set[int],
+    own: dict[str, Any],
+) -> None:
+    """Run a student's cells, and the tests that must run beside them, under guard."""
     watch, refuse = private(guard), private(audit)
     during: list[str] = []
+    others = [connection, peer]
 
     def look() -> None:
         """After an answer that a test has called."""
@@ -106,34 +153,55 @@ def _serve(
         if during:
             raise AssertionError(f"the answer {', '.join(during)}")
 
+    def seen() -> list[str]:
+        """What was changed or refused until now."""
+        found = list(dict.fromkeys([*during, *refused, *restored()]))
+        during.clear()
+        refused.clear()
+        return found
+
+    def ask() -> dict[str, Any]:
+        """The next cell; until it comes, calls from tests are answered."""
+        while True:
+            with contextlib.suppress(KeyboardInterrupt):  # came too late for a call
+                ready = select.select(others, [], [])[0]
+                if connection in ready:
+                    return messages.receive(connection)
+                try:
+                    request = messages.receive(peer)
+                except EOFError:  # there are no such tests
+                    others.remove(peer)
+                    continue
+                if "end" in request:
+                    reply: dict[str, Any] = {"flags": [f"{text} during a test" for text in seen()]}
+                else:
+                    checks.look_around = None  # what this process makes of it does not count
+                    reply = apart.answer(shell, request)
+                    checks.look_around = look
+                messages.send(peer, reply)
+
     checks.look_around = look
     restored, bind, watched = watch.snapshot(shell, own)
     refused = refuse.install(watched, genuine, _library_folders(), shell.user_ns)
     while True:
         try:
-            request = messages.receive(connection)
+            request = ask()
         except EOFError:
             return
         trusted = request["kind"] != "student"
         flags = restored() if trusted else []
-        for name, value in request["env"].items():
-            os.environ[name] = value
-        outputs = shell.run(request["source"], trusted)
-        for name in request["env"]:
-            os.environ.pop(name, None)
+        with _environment(request["env"]):
+            outputs = shell.run(request["source"], trusted)
         if request["kind"] == "set-up":
             bind(_stored(request["source"]) & set(shell.user_ns))
         else:
             # At once, since what follows relies on it too.
-            late = list(dict.fromkeys([*during, *refused, *restored()]))
+            late = seen()
             flags += [f"{text} during a test" if trusted else text for text in late]
             if late and trusted:
                 outputs = [from_dict(error("TamperedTest", f"the answer {', '.join(late)}"))]
-            during.clear()
-            refused.clear()
         watch.forget_exit_handlers()
-        reply = {"token": request["token"], "outputs": outputs, "flags": flags}
-        messages.send(connection, reply)
+        messages.send(connection, {"token": request["token"], "outputs": outputs, "flags": flags})
 
 
 def _stored(source: str) -> set[str]:

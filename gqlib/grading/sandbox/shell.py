@@ -180,6 +180,26 @@ class Shell(InteractiveShell):
         return outputs
 
     @contextlib.contextmanager
+    def watched(self) -> Iterator[list[NotebookNode]]:
+        """What code prints and displays that is no cell, in a list that is filled at the end."""
+        found: list[NotebookNode] = []
+        _outputs.list, _outputs.written = [], {}
+        with _captured():
+            yield found
+        found += _outputs.list
+
+    def show_outputs(self, outputs: list[NotebookNode]) -> None:
+        """Have the cell that runs show these."""
+        _outputs.list += outputs
+
+    def rendered(self, error: BaseException) -> list[str]:
+        """The traceback of an exception, as a cell shows it."""
+        lines = self.InteractiveTB.structured_traceback(
+            type(error), error, error.__traceback__, tb_offset=0
+        )
+        return [str(line) for line in lines]
+
+    @contextlib.contextmanager
     def _true_builtins(self, source: str) -> Iterator[None]:
         hidden = _hidden_builtins(source, self.user_ns)
         renamed = {name: f"__builtin_{name}" for name in hidden}

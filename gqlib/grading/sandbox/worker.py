@@ -16,6 +16,7 @@ one runs the cells before it again and goes on behind it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import importlib
 import io
@@ -28,7 +29,8 @@ import signal
 import socket
 import sys
 import time
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
 
 from gqlib.grading.sandbox import messages, session, watch
 from gqlib.grading.sandbox.limits import MIB, Limits
@@ -45,8 +47,83 @@ _genuine: set[int] = set()
 _runs: set[_Run] = set()
 
 
+class _Fork:
+    """A fork of this process, seen from here.
+
+    Args:
+        become: What it does.
+    """
+
+    def __init__(self, become: Callable[[socket.socket], NoReturn]) -> None:
+        self.connection, theirs = socket.socketpair()
+        self._buffer = b""
+        self.pid = os.fork()
+        if self.pid == 0:
+            self.connection.close()
+            become(theirs)
+        theirs.close()
+        self.connection.settimeout(_GRACE)  # one that does not read holds nobody up
+        self.inner = self.pid
+        self.outer: int | None = None  # what the system calls it; not known yet
+
+    def send(self, message: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):  # it has ended: found out when read from
+            messages.send(self.connection, message)
+
+    def read(self, room: int) -> Iterator[dict[str, Any]]:
+        """What it says, message by message.
+
+        Raises:
+            EOFError: It has ended.
+            OverflowError: It says more than there is ``room`` for, in bytes.
+            Exception: It says what is no message.
+        """
+        part = b""
+        with contextlib.suppress(OSError):
+            part = self.connection.recv(1 << 20)
+        if not part:
+            raise EOFError
+        self._buffer += part
+        head = messages.HEADER.size
+        while len(self._buffer) >= head:
+            size = messages.HEADER.unpack(self._buffer[:head])[0]
+            if size > room:
+                raise OverflowError
+            if len(self._buffer) < head + size:
+                return
+            content, self._buffer = (
+                self._buffer[head : head + size],
+                self._buffer[head + size :],
+            )
+            reply = messages.read(content)
+            if "inner" in reply and self.outer is None:
+                self.inner, self.outer = int(reply["inner"]), int(reply["outer"])
+            elif "complaint" in reply:
+                print(f"a submission's process ended: {reply['complaint']!r:.300}", file=sys.stderr)
+            else:
+                yield {**reply, "size": size}
+
+    def waited(self) -> float:
+        """Seconds for which its first process could run and was not let."""
+        family = watch.family(self.outer, 1) if self.outer is not None else []
+        return watch.seconds_waited(family[1]) if len(family) > 1 else 0.0
+
+    def interrupt(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.inner, signal.SIGINT)
+
+    def kill(self) -> None:
+        """End it and all that it has started."""
+        for pid in {self.inner, self.pid}:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+        self.connection.close()
+
+
 class _Run:
-    """One submission, in one fork after the other.
+    """One submission, in one pair of forks after the other.
 
     Args:
         request: What was asked for.
@@ -58,113 +135,110 @@ class _Run:
         self.cells: list[dict[str, Any]] = request["cells"]
         self.files: dict[str, str] = request.get("files", {})
         self.env: dict[str, str] = request.get("env", {})
+        #: Whether to find out which tests can run apart: these are tried so first.
+        self.tries: bool = request.get("tries", False)
+        self.apart: set[int] = {i for i, cell in enumerate(self.cells) if self._is_apart(cell)}
         self.limits = limits
         self.outputs: list[list[dict[str, Any]]] = []
         self.flags: list[str] = []
         self.size = 0
         self.start = time.monotonic()
-        self.forks = 0
+        self.started = 0
         self.deadline, self.patience, self.waited = math.inf, 0.0, 0.0
         self.fatal: set[int] = set()
-        self.buffer = b""
         _runs.add(self)
         self._fork()
 
+    def _is_apart(self, cell: dict[str, Any]) -> bool:
+        return bool(cell["kind"] == "test" and (self.tries or cell["apart"]))
+
     def _fork(self) -> None:
-        self.forks += 1
-        self.buffer = b""
-        self.connection, theirs = socket.socketpair()
-        self.pid = os.fork()
-        if self.pid == 0:
-            self.connection.close()
-            limits, files = self.limits, self.files
-            for run in _runs:  # nobody's cells and secrets are here any more
-                vars(run).clear()
-            session.become(theirs, limits, files, _genuine, globals())
+        self.started += 1
+        ours, theirs = socket.socketpair()
+        self.forks = {"answers": _Fork(self._become("answers", ours))}
+        if self.apart:
+            self.forks["tests"] = _Fork(self._become("tests", theirs))
+        ours.close()
         theirs.close()
-        self.connection.settimeout(_GRACE)  # a fork that does not read holds nobody up
-        self.inner = self.pid
-        self.outer: int | None = None  # what the system calls it; not known yet
         # What is to be run again, to have its names, and then the next cell.
         done = len(self.outputs)
         self.queue = [
-            i
+            (i, name)
             for i, cell in enumerate(self.cells)
-            if i >= done or (i not in self.fatal and cell["kind"] != "test")
+            for name in self.forks
+            if self._belongs(i, cell["kind"], name)
+            and (i >= done or (i not in self.fatal and cell["kind"] != "test"))
         ]
         self.place = 0
         self._next()
+
+    def _belongs(self, index: int, kind: str, fork: str) -> bool:
+        """Whether a cell is a fork's: set-up cells are both's, and the answers' show."""
+        if kind == "set-up":
+            return True
+        return fork == ("tests" if index in self.apart else "answers")
+
+    def _become(self, role: str, peer: socket.socket) -> Callable[[socket.socket], NoReturn]:
+        def become(connection: socket.socket) -> NoReturn:
+            limits, files = self.limits, self.files
+            for run in _runs:  # nobody's cells and secrets are here any more
+                vars(run).clear()
+            session.become(role, connection, peer, limits, files, _genuine, globals())
+
+        return become
 
     def _next(self) -> None:
         self.interrupted = False
         if self.place == len(self.queue):
             return
-        index = self.queue[self.place]
+        index, name = self.queue[self.place]
         cell = self.cells[index]
         self.deadline = time.monotonic() + self.limits.cell_seconds
         self.patience = _PATIENCE * self.limits.cell_seconds
         self.waited = self._waited()
         self.token = secrets.token_hex(8)
-        with contextlib.suppress(OSError):  # it has ended: found out when read from
-            messages.send(
-                self.connection,
-                {
-                    **cell,
-                    "env": self.env if cell["kind"] == "test" else {},
-                    "token": self.token,
-                },
-            )
+        env = self.env if cell["kind"] == "test" else {}
+        self.forks[name].send({**cell, "env": env, "token": self.token})
+
+    def _waited(self) -> float:
+        return sum(fork.waited() for fork in self.forks.values())
 
     @property
     def finished(self) -> bool:
         return len(self.outputs) == len(self.cells)
 
-    def ready(self) -> None:
-        """Take in what the fork has sent."""
+    def ready(self, fork: _Fork) -> None:
+        """Take in what a fork has sent."""
         try:
-            part = self.connection.recv(1 << 20)
-        except OSError:
-            part = b""
-        if not part:
+            for reply in fork.read(self.limits.output - self.size):
+                self._took(fork, reply)
+                if fork not in self.forks.values():
+                    return  # ended meanwhile
+        except EOFError:
             self._died("the kernel died while this cell ran")
-            return
-        self.buffer += part
-        while len(self.buffer) >= messages.HEADER.size:
-            size = messages.HEADER.unpack(self.buffer[: messages.HEADER.size])[0]
-            if self.size + size > self.limits.output:
-                self._died(f"more than {self.limits.output // MIB} MiB of outputs")
-                return
-            if len(self.buffer) < messages.HEADER.size + size:
-                return
-            content = self.buffer[messages.HEADER.size : messages.HEADER.size + size]
-            self.buffer = self.buffer[messages.HEADER.size + size :]
-            self._took(content, size)
-
-    def _took(self, content: bytes, size: int) -> None:
-        try:
-            reply = messages.read(content)
-            if "inner" in reply and self.inner == self.pid:
-                self.inner, self.outer = int(reply["inner"]), int(reply["outer"])
-                return
-            if "complaint" in reply:
-                print(f"a submission's process ended: {reply['complaint']!r:.300}", file=sys.stderr)
-                return
-            if reply["token"] != self.token:
-                raise ValueError
-            outputs, flags = reply["outputs"], [str(flag) for flag in reply["flags"]]
-            if not all(map(messages.is_output, outputs)):
-                raise ValueError
+        except OverflowError:
+            self._died(f"more than {self.limits.output // MIB} MiB of outputs")
         except Exception:  # whatever a student's code can send
             self._died("it sent what no cell sends", "sent messages of its own")
+
+    def _took(self, fork: _Fork, reply: dict[str, Any]) -> None:
+        index, name = self.queue[self.place]
+        outputs, flags = reply["outputs"], [str(flag) for flag in reply["flags"]]
+        is_whole = all(map(messages.is_output, outputs))
+        if reply["token"] != self.token or fork is not self.forks[name] or not is_whole:
+            raise ValueError
+        failed = any(output["output_type"] == "error" for output in outputs)
+        if self.tries and name == "tests" and self.cells[index]["kind"] == "test" and failed:
+            self.apart.remove(index)
+            self.queue[self.place] = (index, "answers")
+            self._next()
             return
-        index = self.queue[self.place]
         self.flags += [flag for flag in flags if flag not in self.flags]
         if index == len(self.outputs):
-            self.size += size
+            self.size += reply["size"]
             if self.interrupted:
-                outputs.append(
-                    session.error("CellTimeoutError", "the cell ran longer than its limit")
-                )
+                late = "the cell ran longer than its limit"
+                outputs.append(session.error("CellTimeoutError", late))
             self.outputs.append(outputs)
         self.place += 1
         self._next()
@@ -187,20 +261,16 @@ class _Run:
             why = f"the cell ran longer than {self.limits.cell_seconds:g} s"
             self._died(why, name="CellTimeoutError")
         elif now > self.deadline and not self.interrupted:
+            # Of a test that runs apart it is the answer, too, that takes so long.
             self.interrupted = True
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.inner, signal.SIGINT)
-
-    def _waited(self) -> float:
-        """Seconds for which its first process could run and was not let."""
-        family = watch.family(self.outer, 1) if self.outer is not None else []
-        return watch.seconds_waited(family[1]) if len(family) > 1 else 0.0
+            self.forks["answers"].interrupt()
 
     def _too_much(self) -> str:
         """Whether all of its processes together are too many or hold too much, and which."""
-        if self.outer is None:
+        outer = self.forks["answers"].outer
+        if outer is None:
             return ""
-        family = watch.family(self.outer, self.limits.processes)
+        family = watch.family(outer, self.limits.processes)
         if len(family) > self.limits.processes:
             return f"more than {self.limits.processes} processes"
         if watch.own_bytes(family) > self.limits.memory + len(family) * watch.own_bytes(["self"]):
@@ -211,11 +281,11 @@ class _Run:
         self.kill()
         if flag:
             self.flags.append(flag)
-        index = self.queue[self.place] if self.place < len(self.queue) else len(self.outputs)
+        index = self.queue[self.place][0] if self.place < len(self.queue) else len(self.outputs)
         self.fatal.add(index)
         if index == len(self.outputs):
             self.outputs.append([session.error(name, why)])
-        if self.forks == _FORKS and not self.finished:
+        if self.started == _FORKS and not self.finished:
             self.give_up("the kernel died too often")
         elif not self.finished:
             self._fork()
@@ -229,17 +299,18 @@ class _Run:
         ]
 
     def kill(self) -> None:
-        """End the fork and all that it has started."""
-        for pid in {self.inner, self.pid}:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.pid, 0)
-        self.connection.close()
+        """End both forks."""
+        for fork in self.forks.values():
+            fork.kill()
 
     def reply(self) -> dict[str, Any]:
-        seconds = time.monotonic() - self.start
-        return {"id": self.id, "outputs": self.outputs, "flags": self.flags, "seconds": seconds}
+        return {
+            "id": self.id,
+            "outputs": self.outputs,
+            "flags": self.flags,
+            "seconds": time.monotonic() - self.start,
+            "apart": sorted(self.apart),
+        }
 
 
 def warm(set_up: str) -> None:
@@ -275,7 +346,11 @@ def warm(set_up: str) -> None:
     ax.set(xlabel="x", ylabel=r"$\log x$", title="x")
     figure.savefig(io.BytesIO(), format="png")
     del figure, ax
+    # A new one for the forks, in which all is done that an honest notebook may do to it.
     Shell.clear_instance()
+    shell = Shell.instance()
+    shell.load_magics()
+    shell.run("%matplotlib inline")
     _genuine.update(library_code())
     # What is here stays here: no fork looks through it for garbage, or copies its pages for that.
     gc.collect()
@@ -302,7 +377,6 @@ def main() -> None:
 
 
 def _loop(limits: Limits, say: Any) -> None:
-    runs: dict[int, _Run] = {}
     pending = b""
     with selectors.DefaultSelector() as selector:
         selector.register(0, selectors.EVENT_READ)
@@ -311,40 +385,43 @@ def _loop(limits: Limits, say: Any) -> None:
                 if key.fd == 0:
                     part = os.read(0, 1 << 20)
                     if not part:
-                        for run in runs.values():
+                        for run in _runs:
                             run.kill()
                         return
                     *lines, pending = (pending + part).split(b"\n")
                     for line in lines:
                         run = _Run(json.loads(line), limits)
-                        runs[run.connection.fileno()] = run
-                        selector.register(run.connection, selectors.EVENT_READ)
-                else:
-                    _step(selector, runs, key.fd, lambda run: run.ready(), say)
-            for number in list(runs):
-                _step(selector, runs, number, lambda run: run.tick(), say)
+                        _follow(selector, run, {}, say)
+                elif key.data is not None:
+                    run, fork = key.data
+                    if fork in run.forks.values():  # and not ended by what came before
+                        _step(selector, run, functools.partial(run.ready, fork), say)
+            for run in list(_runs):
+                _step(selector, run, run.tick, say)
 
 
-def _step(selector: Any, runs: dict[int, _Run], number: int, act: Any, say: Any) -> None:
-    """Let a run act, and follow it to its next fork or to its end."""
-    run = runs[number]
-    before = run.connection
+def _step(selector: Any, run: _Run, act: Callable[[], None], say: Any) -> None:
+    """Let a run act, and follow it to its next forks or to its end."""
+    before = dict(run.forks)
     try:
-        act(run)
+        act()
     except Exception as error:  # of this submission, whatever it did
         print(f"a submission is given up: {error!r:.300}", file=sys.stderr)
         run.give_up("the sandbox could not follow it")
+    _follow(selector, run, before, say)
+
+
+def _follow(selector: Any, run: _Run, before: dict[str, _Fork], say: Any) -> None:
+    if run.finished or run.forks != before:
+        for fork in before.values():
+            selector.unregister(fork.connection)
     if run.finished:
-        selector.unregister(before)
-        del runs[number]
-        _runs.remove(run)
+        _runs.discard(run)
         run.kill()
         say(run.reply())
-    elif run.connection is not before:
-        selector.unregister(before)
-        del runs[number]
-        runs[run.connection.fileno()] = run
-        selector.register(run.connection, selectors.EVENT_READ)
+    elif run.forks != before:
+        for fork in run.forks.values():
+            selector.register(fork.connection, selectors.EVENT_READ, (run, fork))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,142 @@
+"""Values as plain data, which can't act: what a test asks an answer, and what the answer says.
+
+Numbers, text, tensors, arrays, and lists, tuples, sets and dictionaries of them become JSON. A
+generator travels with its state. Anything else is refused: objects and functions stay where they
+are.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from typing import Any
+
+import numpy as np
+import torch
+
+#: Bytes of one tensor or array.
+_LIMIT = 4 * 2**20
+_CONTAINERS: dict[str, type] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
+
+
+class NotPlain(TypeError):
+    """A value that is more than data."""
+
+
+def pack(value: Any) -> Any:
+    """A value as JSON has it.
+
+    Raises:
+        NotPlain: It, or a part of it, is something else than data.
+    """
+    kind = type(value)  # not isinstance, which asks the object itself
+    if value is None or kind in (bool, str, int):
+        return value
+    if kind is float:
+        return {"float": value.hex()}
+    if kind is torch.Tensor:
+        return _pack_tensor(value)
+    if kind is np.ndarray or issubclass(kind, np.generic):
+        return {**_pack_array(np.asarray(value)), "scalar": kind is not np.ndarray}
+    if kind is dict:
+        return {"dict": [[pack(k), pack(v)] for k, v in value.items()]}
+    for name, container in _CONTAINERS.items():
+        if kind is container:
+            return {name: [pack(item) for item in value]}
+    if kind is complex:
+        return {"complex": [value.real.hex(), value.imag.hex()]}
+    if kind is torch.dtype:
+        return {"dtype": str(value).removeprefix("torch.")}
+    if kind is torch.device:
+        return {"device": str(value)}
+    if kind is torch.Generator and value.device.type == "cpu":
+        return {"generator": _pack_tensor(value.get_state())}
+    raise NotPlain(
+        f"a {kind.__name__}, expected a tensor, an array, a number, a text, or a list, tuple, set "
+        "or dict of them"
+    )
+
+
+def _pack_tensor(value: torch.Tensor) -> dict[str, Any]:
+    if value.layout is not torch.strided or value.device.type != "cpu" or value.is_quantized:
+        raise NotPlain(f"a tensor of layout {value.layout} on {value.device}, expected a plain one")
+    if value.requires_grad and not value.is_leaf:
+        value = value.detach()
+    raw = value.detach().resolve_conj().resolve_neg().contiguous().reshape(-1).view(torch.uint8)
+    return {
+        "tensor": _pack_bytes(raw.numpy().tobytes()),
+        "dtype": str(value.dtype).removeprefix("torch."),
+        "shape": list(value.shape),
+        "requires_grad": value.requires_grad,
+    }
+
+
+def _pack_array(value: np.ndarray[Any, Any]) -> dict[str, Any]:
+    if value.dtype.hasobject or value.dtype.fields:
+        raise NotPlain(f"an array of {value.dtype}, expected numbers")
+    return {
+        "array": _pack_bytes(value.tobytes()),
+        "dtype": value.dtype.str,
+        "shape": list(value.shape),
+    }
+
+
+def _pack_bytes(content: bytes) -> str:
+    if len(content) > _LIMIT:
+        raise NotPlain(f"{len(content)} bytes in one tensor, expected at most {_LIMIT}")
+    return base64.b64encode(content).decode()
+
+
+def unpack(data: Any) -> Any:
+    """The value of :func:`pack`'s result, which may come from somebody who lies.
+
+    Raises:
+        Exception: It is no such result.
+    """
+    if data is None or isinstance(data, bool | str | int):
+        return data
+    if "float" in data:
+        return float.fromhex(data["float"])
+    if "tensor" in data:
+        return _unpack_tensor(data)
+    if "array" in data:
+        content = base64.b64decode(data["array"])
+        dtype = np.dtype(data["dtype"])
+        if dtype.hasobject:
+            raise NotPlain("an array of objects")
+        found = np.frombuffer(content, dtype).reshape(data["shape"]).copy()
+        return found[()] if data["scalar"] else found
+    if "dict" in data:
+        return {unpack(k): unpack(v) for k, v in data["dict"]}
+    for name, container in _CONTAINERS.items():
+        if name in data:
+            return container(unpack(item) for item in data[name])
+    if "complex" in data:
+        return complex(*map(float.fromhex, data["complex"]))
+    if "dtype" in data:
+        return _dtype(data["dtype"])
+    if "device" in data:
+        return torch.device(data["device"])
+    if "generator" in data:
+        generator = torch.Generator()
+        generator.set_state(_unpack_tensor(data["generator"]))
+        return generator
+    raise NotPlain(f"data of the fields {', '.join(data)}")
+
+
+def _unpack_tensor(data: dict[str, Any]) -> torch.Tensor:
+    dtype, shape = _dtype(data["dtype"]), [int(n) for n in data["shape"]]
+    content = bytearray(base64.b64decode(data["tensor"]))
+    if len(content) != math.prod(shape) * dtype.itemsize:
+        raise NotPlain(f"{len(content)} bytes for a tensor of shape {shape} and {dtype}")
+    if not content:
+        return torch.empty(shape, dtype=dtype).requires_grad_(bool(data["requires_grad"]))
+    found = torch.frombuffer(content, dtype=torch.uint8).view(dtype).reshape(shape)
+    return found.requires_grad_(bool(data["requires_grad"]))
+
+
+def _dtype(name: str) -> torch.dtype:
+    found = getattr(torch, name)
+    if not isinstance(found, torch.dtype):
+        raise NotPlain(f"{name} is no type of tensors")
+    return found
