@@ -57,12 +57,13 @@ digits: $(VENV)/.ready-dev  ## train the digit network again (about a minute)
 peers: $(VENV)/.ready-bench  ## the metrics' answers beside those of other packages
 	$(BIN)/python -m pytest tests/peers $(TEST_FLAGS)
 
-bench: $(VENV)/.ready-bench  ## seconds, memory and quality beside other packages (three quarters of an hour)
+bench: $(VENV)/.ready-bench  ## seconds, memory and quality beside other packages (an hour and a quarter)
 	$(BIN)/python benchmarks/vae_race.py
 	$(BIN)/python benchmarks/gan_quality.py
 	$(BIN)/python benchmarks/training_race.py
 	$(BIN)/python benchmarks/features_race.py
 	$(BIN)/python benchmarks/metrics_race.py
+	$(BIN)/python benchmarks/grading_race.py
 
 clean:  ## remove what the commands above made, but no work of yours
 	rm -rf $(VENV) build dist *.egg-info artefacts .pytest_cache .mypy_cache .ruff_cache

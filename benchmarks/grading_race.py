@@ -7,8 +7,8 @@ student has the right answer, none, or a wrong one, and no two submissions are t
 says how many of them nbgrader grades, which takes its time. Both clocks include the start of the
 command. The points of both must be equal.
 
-What the sandbox costs is the time of a submission without cells; that of the solution stands beside
-it.
+What the sandbox costs is the time of a submission whose cell and test do nothing; that of the
+solution stands beside it.
 
 The exit status says whether ours was at least six times as fast, the points equal, and the sandbox
 cheap.
@@ -34,7 +34,7 @@ import nbformat
 
 from gqlib.grading import classroom, submissions
 from gqlib.grading.execution import work_of
-from gqlib.grading.sandbox.pool import Pool
+from gqlib.grading.sandbox.pool import Cell, Pool
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSON = "02_error_measures"
@@ -76,14 +76,14 @@ def seconds_of(course: Path, command: list[str], **environment: str) -> float:
 
 
 def sandbox_costs(course: Path, repetitions: int = 10) -> dict[str, float]:
-    """Medians of seconds: a submission without cells, and the solution."""
+    """Medians of seconds: a submission that does nothing, and the solution."""
     solution = nbformat.read(course / "solutions" / LESSON / f"{LESSON}.ipynb", as_version=4)
     work = work_of(solution)
     empty, whole = [], []
     with Pool(work.set_up) as pool:
         for _ in range(repetitions):
             start = time.perf_counter()
-            pool.submit([]).result()
+            pool.submit([Cell(""), Cell("pass", "test", apart=True)]).result()
             empty.append(time.perf_counter() - start)
             start = time.perf_counter()
             pool.submit(work.cells).result()

@@ -6,6 +6,8 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -45,6 +47,12 @@ def test_not_a_number_and_gradients_travel() -> None:
     leaf = torch.ones(2, requires_grad=True)
     assert unpack(pack(leaf)).requires_grad
     assert not unpack(pack(2 * leaf)).requires_grad
+
+
+def test_what_gives_items_and_other_numbers_travel_as_the_simplest() -> None:
+    for value in (range(3), map(int, "012"), (i for i in range(3)), {0: 1, 1: 1, 2: 1}.keys()):
+        assert unpack(pack(value)) == [0, 1, 2]
+    assert unpack(pack(Fraction(1, 4))) == unpack(pack(Decimal("0.25"))) == 0.25
 
 
 def test_a_generator_travels_with_its_state() -> None:

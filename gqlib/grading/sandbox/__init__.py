@@ -1,7 +1,8 @@
 """Notebooks of people one can't trust, executed in a sandbox that starts in a moment.
 
 ``bubblewrap`` closes a warm process in, which has imported what a lesson imports (``worker``). Each
-submission runs in a fork of it with namespaces, files and limits of its own (``confine``), through
-a small shell that makes the outputs a kernel would (``shell``). ``pool`` is the side that stays
-outside.
+submission runs in two forks of it with namespaces, files and limits of their own (``session``,
+``confine``), through a small shell that makes the outputs a kernel would (``shell``): one has the
+student's cells, and the other one the tests (``apart``, ``plain``). Tests that must run beside the
+answers are guarded (``guard``, ``audit``, ``private``). ``pool`` is the side that stays outside.
 """

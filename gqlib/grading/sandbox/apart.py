@@ -27,6 +27,9 @@ from gqlib.grading.sandbox import messages
 from gqlib.grading.sandbox.plain import NotPlain, pack, unpack
 from gqlib.grading.sandbox.shell import Shell
 
+#: Bytes of one tensor or array that an answer returns: more than the solution's may have.
+_LIMIT = 16 * 2**20
+
 
 class Answers:
     """A student's names, as the process of the tests knows them.
@@ -136,7 +139,7 @@ def answer(shell: Shell, request: dict[str, Any]) -> dict[str, Any]:
 
 def _packed(value: Any) -> Any:
     try:
-        return pack(value)
+        return pack(value, _LIMIT)
     except NotPlain as error:
         raise AssertionError(f"the answer returned {error}") from None
 

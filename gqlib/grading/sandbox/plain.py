@@ -9,22 +9,33 @@ from __future__ import annotations
 
 import base64
 import math
+from decimal import Decimal
+from fractions import Fraction
+from types import GeneratorType
 from typing import Any
 
 import numpy as np
 import torch
 
-#: Bytes of one tensor or array.
+#: Bytes of one tensor or array that a test asks about.
 _LIMIT = 4 * 2**20
 _CONTAINERS: dict[str, type] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
+#: What gives its items one by one travels as a list of them.
+_SEQUENCES: tuple[type, ...] = (
+    range, map, zip, filter, enumerate, GeneratorType, type({}.keys()), type({}.values()),
+)  # fmt: skip
 
 
 class NotPlain(TypeError):
     """A value that is more than data."""
 
 
-def pack(value: Any) -> Any:
+def pack(value: Any, limit: int = _LIMIT) -> Any:
     """A value as JSON has it.
+
+    Args:
+        value: The value.
+        limit: Bytes that a tensor or array may have.
 
     Raises:
         NotPlain: It, or a part of it, is something else than data.
@@ -35,14 +46,16 @@ def pack(value: Any) -> Any:
     if kind is float:
         return {"float": value.hex()}
     if kind is torch.Tensor:
-        return _pack_tensor(value)
+        return _pack_tensor(value, limit)
     if kind is np.ndarray or issubclass(kind, np.generic):
-        return {**_pack_array(np.asarray(value)), "scalar": kind is not np.ndarray}
+        return {**_pack_array(np.asarray(value), limit), "scalar": kind is not np.ndarray}
     if kind is dict:
-        return {"dict": [[pack(k), pack(v)] for k, v in value.items()]}
+        return {"dict": [[pack(k, limit), pack(v, limit)] for k, v in value.items()]}
     for name, container in _CONTAINERS.items():
-        if kind is container:
-            return {name: [pack(item) for item in value]}
+        if kind is container or (name == "list" and kind in _SEQUENCES):
+            return {name: [pack(item, limit) for item in value]}
+    if kind in (Fraction, Decimal):
+        return {"float": float(value).hex()}
     if kind is complex:
         return {"complex": [value.real.hex(), value.imag.hex()]}
     if kind is torch.dtype:
@@ -50,40 +63,40 @@ def pack(value: Any) -> Any:
     if kind is torch.device:
         return {"device": str(value)}
     if kind is torch.Generator and value.device.type == "cpu":
-        return {"generator": _pack_tensor(value.get_state())}
+        return {"generator": _pack_tensor(value.get_state(), limit)}
     raise NotPlain(
         f"a {kind.__name__}, expected a tensor, an array, a number, a text, or a list, tuple, set "
         "or dict of them"
     )
 
 
-def _pack_tensor(value: torch.Tensor) -> dict[str, Any]:
+def _pack_tensor(value: torch.Tensor, limit: int) -> dict[str, Any]:
     if value.layout is not torch.strided or value.device.type != "cpu" or value.is_quantized:
         raise NotPlain(f"a tensor of layout {value.layout} on {value.device}, expected a plain one")
     if value.requires_grad and not value.is_leaf:
         value = value.detach()
     raw = value.detach().resolve_conj().resolve_neg().contiguous().reshape(-1).view(torch.uint8)
     return {
-        "tensor": _pack_bytes(raw.numpy().tobytes()),
+        "tensor": _pack_bytes(raw.numpy().tobytes(), limit),
         "dtype": str(value.dtype).removeprefix("torch."),
         "shape": list(value.shape),
         "requires_grad": value.requires_grad,
     }
 
 
-def _pack_array(value: np.ndarray[Any, Any]) -> dict[str, Any]:
+def _pack_array(value: np.ndarray[Any, Any], limit: int) -> dict[str, Any]:
     if value.dtype.hasobject or value.dtype.fields:
         raise NotPlain(f"an array of {value.dtype}, expected numbers")
     return {
-        "array": _pack_bytes(value.tobytes()),
+        "array": _pack_bytes(value.tobytes(), limit),
         "dtype": value.dtype.str,
         "shape": list(value.shape),
     }
 
 
-def _pack_bytes(content: bytes) -> str:
-    if len(content) > _LIMIT:
-        raise NotPlain(f"{len(content)} bytes in one tensor, expected at most {_LIMIT}")
+def _pack_bytes(content: bytes, limit: int) -> str:
+    if len(content) > limit:
+        raise NotPlain(f"{len(content)} bytes in one tensor, expected at most {limit}")
     return base64.b64encode(content).decode()
 
 

@@ -16,7 +16,7 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -153,9 +153,9 @@ def _run_answers(
         if during:
             raise AssertionError(f"the answer {', '.join(during)}")
 
-    def seen() -> list[str]:
+    def seen(check: Callable[[], list[str]]) -> list[str]:
         """What was changed or refused until now."""
-        found = list(dict.fromkeys([*during, *refused, *restored()]))
+        found = list(dict.fromkeys([*during, *refused, *check()]))
         during.clear()
         refused.clear()
         return found
@@ -173,7 +173,7 @@ def _run_answers(
                     others.remove(peer)
                     continue
                 if "end" in request:
-                    reply: dict[str, Any] = {"flags": [f"{text} during a test" for text in seen()]}
+                    reply: dict[str, Any] = {"flags": seen(restored)}
                 else:
                     checks.look_around = None  # what this process makes of it does not count
                     reply = apart.answer(shell, request)
@@ -181,7 +181,7 @@ def _run_answers(
                 messages.send(peer, reply)
 
     checks.look_around = look
-    restored, bind, watched = watch.snapshot(shell, own)
+    restored, quick, bind, watched = watch.snapshot(shell, own)
     refused = refuse.install(watched, genuine, _library_folders(), shell.user_ns)
     while True:
         try:
@@ -195,8 +195,8 @@ def _run_answers(
         if request["kind"] == "set-up":
             bind(_stored(request["source"]) & set(shell.user_ns))
         else:
-            # At once, since what follows relies on it too.
-            late = seen()
+            # At once, since what brings the next cell in relies on it.
+            late = seen(restored if trusted else quick)
             flags += [f"{text} during a test" if trusted else text for text in late]
             if late and trusted:
                 outputs = [from_dict(error("TamperedTest", f"the answer {', '.join(late)}"))]

@@ -4,13 +4,14 @@ It reads requests and writes replies, one JSON object a line. The first request 
 
     {"set_up": source of the lesson's set-up cell, "limits": {…}}
     → {"ready": seconds}
-    {"id": "…", "cells": [{"source": "…", "kind": "student"}, …], "files": {…}, "env": {…}}
-    → {"id": "…", "outputs": [[…], …], "flags": […], "seconds": 1.2}
+    {"id": "…", "cells": [{"source": "…", "kind": "student", "apart": false}, …], "files": {…},
+     "env": {…}, "tries": false}
+    → {"id": "…", "outputs": [[…], …], "flags": […], "seconds": 1.2, "apart": [3, …]}
 
 The kinds are "student" and, for what a student can't change, "set-up" and "test". No code of a
-student ever runs in this process, only in forks of it, one a submission (:func:`_serve`), which get
-their cells one by one. A fork that ends early or must be killed costs the cell that did it: another
-one runs the cells before it again and goes on behind it.
+student ever runs in this process, only in forks of it (``session``), two a submission, which get
+their cells one by one. One that ends early or must be killed costs the cell that did it: new ones
+run the cells before it again and go on behind it.
 """
 
 from __future__ import annotations
