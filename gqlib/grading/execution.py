@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import base64
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -86,8 +87,7 @@ def keep_apart(work: Work, solution: Path, limits: Limits, known: Results | None
     """
     if not solution.is_file():
         return work
-    nb = nbformat.read(solution, as_version=4)
-    cells = [Cell(cell.source, _kind(cell)) for cell in nb.cells if cell.cell_type == "code"]
+    cells = list(_cells_of(solution, solution.stat().st_mtime_ns))
     for number, cell in enumerate(cells):
         if cell.kind == "set-up":  # as it was released, for which a warm process is there
             cells[number] = Cell(work.set_up, "set-up")
@@ -108,6 +108,12 @@ def keep_apart(work: Work, solution: Path, limits: Limits, known: Results | None
 
 
 _solutions: dict[str, Executed] = {}
+
+
+@functools.lru_cache(maxsize=4)
+def _cells_of(path: Path, changed: int) -> tuple[Cell, ...]:
+    nb = nbformat.read(path, as_version=4)
+    return tuple(Cell(cell.source, _kind(cell)) for cell in nb.cells if cell.cell_type == "code")
 
 
 def work_of(nb: NotebookNode, *folders: Path) -> Work:

@@ -7,6 +7,7 @@ exercise at once; a lesson's whole set then takes as many students as its longes
 from __future__ import annotations
 
 import copy
+import shutil
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from nbformat import NotebookNode
 
 from gqlib.grading import classroom, submissions
+from gqlib.grading.grade import grade
 from tests.notebooks.answer import ROOT, Answer, Answers, Lesson, load
 from tests.notebooks.test_soundness import LESSONS
 
@@ -82,7 +84,11 @@ def check(name: str, folder: Path, whole: bool) -> None:
     nb = saved_by_colab(submissions.filled(released, solution))
     classroom.hand_in(folder, name, "on Colab", nb)
     students.append(Holder("on Colab", solution, keeps=every))
-    points = classroom.autograde(folder, name)
+    if whole or shutil.which("bwrap") is None:
+        points = classroom.autograde(folder, name)
+    else:  # executes what is the same once, and has nbgrader record it
+        grade(folder, name)
+        points = classroom.points(folder, name)
     for student in students:
         earned = points[student.name]
         wrong = {cell: earned[cell] for cell in student.loses if earned[cell] != 0}
