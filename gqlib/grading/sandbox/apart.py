@@ -53,6 +53,7 @@ class Answers:
 
     def call(self, name: str, arguments: tuple[Any, ...], others: dict[str, Any]) -> Any:
         """Have an answer run, and return what it returns or raise what it raises."""
+        __tracebackhide__ = True
         packed = pack([list(arguments), others])
         reply = self._ask({"call": name, "arguments": packed})
         self._shell.show_outputs([from_dict(o) for o in reply["outputs"] if messages.is_output(o)])
@@ -79,6 +80,7 @@ class Answer:
         self.__name__ = name
 
     def __call__(self, *arguments: Any, **others: Any) -> Any:
+        __tracebackhide__ = True
         return self._answers.call(self.__name__, arguments, others)
 
 
@@ -110,8 +112,8 @@ def _exception(name: str, text: str, traceback: list[str]) -> BaseException:
         error: BaseException = kind(str(text))
     except TypeError:  # one that wants more than a text
         error = type(str(name), (Exception,), {})(str(text))
-    lines = [str(line) for line in traceback]
-    error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
+    # Behind the traceback of the test, whose line tells what may be shown to a student.
+    error.add_note("\n".join(["In the answer:", *map(str, traceback)]))
     return error
 
 

@@ -193,9 +193,9 @@ class Shell(InteractiveShell):
         _outputs.list += outputs
 
     def rendered(self, error: BaseException) -> list[str]:
-        """The traceback of an exception, as a cell shows it."""
+        """The traceback of an exception behind the frame that caught it, as a cell shows it."""
         lines = self.InteractiveTB.structured_traceback(
-            type(error), error, error.__traceback__, tb_offset=0
+            type(error), error, error.__traceback__, tb_offset=1
         )
         return [str(line) for line in lines]
 
