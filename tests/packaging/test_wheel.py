@@ -64,7 +64,7 @@ def test_metadata(wheel: Path) -> None:
     base = sorted(str(r) for r in asked if "extra ==" not in str(r))
     assert base == sorted(map(str, requirements()))
     assert fields["License-Expression"] == "MIT"
-    assert set(fields.get_all("Provides-Extra", [])) == {"bench", "course", "dev"}
+    assert set(fields.get_all("Provides-Extra", [])) == {"bench", "cluster", "course", "dev"}
     assert "gqlib = gqlib.cli:main" in read(wheel, ".dist-info/entry_points.txt")
 
 
