@@ -22,7 +22,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -32,6 +32,8 @@ TOLERANCE: dict[torch.dtype, tuple[float, float]] = {
     torch.float64: (1e-6, 1e-8),
     torch.float32: (1e-4, 1e-5),
 }
+
+Part = TypeVar("Part")
 
 #: Py_TPFLAGS_HEAPTYPE: the class was made while Python ran.
 _HEAP_TYPE = 1 << 9
@@ -92,16 +94,16 @@ def _random_state() -> tuple[object, ...]:
     return (torch.get_rng_state().numpy().tobytes(), kind, np.asarray(keys).tobytes(), *rest)
 
 
-def _tensors(value: object) -> Iterator[torch.Tensor]:
-    """The plain tensors in a (nested) argument; modules and optimizers may well be changed."""
-    if isinstance(value, torch.Tensor):
+def parts(value: object, kind: type[Part]) -> Iterator[Part]:
+    """What is of a kind in an argument of (nested) lists, tuples and mappings."""
+    if isinstance(value, kind):
         yield value
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _tensors(item)
+            yield from parts(item, kind)
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _tensors(item)
+            yield from parts(item, kind)
 
 
 def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -112,7 +114,8 @@ def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     function changed a tensor it was given or the global random state.
     """
     __tracebackhide__ = True  # a student's traceback ends in the test cell or in the answer
-    tensors = [*_tensors(args), *_tensors(kwargs)]
+    # Modules and optimizers may well be changed.
+    tensors = [*parts(args, torch.Tensor), *parts(kwargs, torch.Tensor)]
     copies = [copy.deepcopy(t.detach()) for t in tensors]
     state = _random_state()
     look = look_around  # taken now: the answer could put another one there

@@ -51,7 +51,7 @@ class Work:
     files: Mapping[str, str]
     secret: str
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """The same for the same work, done by the same version."""
         content = json.dumps(
@@ -112,8 +112,7 @@ _solutions: dict[str, Executed] = {}
 
 @functools.lru_cache(maxsize=4)
 def _cells_of(path: Path, changed: int) -> tuple[Cell, ...]:
-    nb = nbformat.read(path, as_version=4)
-    return tuple(Cell(cell.source, _kind(cell)) for cell in nb.cells if cell.cell_type == "code")
+    return _cells(nbformat.read(path, as_version=4))
 
 
 def work_of(nb: NotebookNode, *folders: Path) -> Work:
@@ -123,11 +122,14 @@ def work_of(nb: NotebookNode, *folders: Path) -> Work:
         nb: The notebook.
         folders: Where the files beside it are, those of later folders in place of earlier ones'.
     """
-    cells = tuple(Cell(cell.source, _kind(cell)) for cell in nb.cells if cell.cell_type == "code")
     beside: dict[str, str] = {}
     for folder in folders:
         beside |= _files(folder)
-    return Work(cells, beside, os.environ.get("GQLIB_SECRET", ""))
+    return Work(_cells(nb), beside, os.environ.get("GQLIB_SECRET", ""))
+
+
+def _cells(nb: NotebookNode) -> tuple[Cell, ...]:
+    return tuple(Cell(cell.source, _kind(cell)) for cell in nb.cells if cell.cell_type == "code")
 
 
 def _kind(cell: NotebookNode) -> Any:

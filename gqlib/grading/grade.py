@@ -15,6 +15,7 @@ command, the same command goes on from there.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import sqlite3
@@ -52,7 +53,7 @@ from gqlib.grading.execution import (
     work_of,
 )
 from gqlib.grading.sandbox.bubblewrap import NoSandbox
-from gqlib.grading.sandbox.limits import MIB
+from gqlib.grading.sandbox.limits import MIB, Limits
 from gqlib.grading.sandbox.pool import Executed
 
 #: What the command keeps, in the course's folder.
@@ -235,7 +236,7 @@ def grade(
         submissions.restore_names(course.submitted, lesson, course.released)
         found = [Submission(name) for name in (students or everybody)]
         with _executor(jobs, scheduler) if sandboxed else contextlib.nullcontext() as hands:
-            _Grading(course, found, force, progress).run(*hands or (None, 1))
+            _Grading(course, found, force, progress, *hands or (None, 1)).run()
         _look_up(course, found)
         if not students:
             course.results.keep_only({submission.key for submission in found})
@@ -278,28 +279,33 @@ class _Grading:
     """The way of all submissions through the three steps.
 
     Only so many are on their way at once as keep the executor busy: what is held in memory does not
-    grow with the class.
+    grow with the class. Without an executor nbgrader executes.
     """
 
     def __init__(
-        self, course: Course, found: Sequence[Submission], force: bool, progress: Progress
+        self,
+        course: Course,
+        found: Sequence[Submission],
+        force: bool,
+        progress: Progress,
+        executor: Executor | None,
+        jobs: int,
     ) -> None:
         self.course, self.found, self.force, self.progress = course, found, force, progress
+        self.executor, self.jobs = executor, jobs
         self.marks = course.state / "recorded"
         self.done = 0
         self.running: dict[Future[Executed], list[Submission]] = {}
         self.by_key: dict[str, Future[Executed]] = {}
         self.backed_up = False
-        self.executor: Executor | None = None
 
-    def run(self, executor: Executor | None, jobs: int) -> None:
-        """Grade all; without an executor nbgrader executes."""
+    def run(self) -> None:
+        """Grade all."""
         self.marks.mkdir(parents=True, exist_ok=True)
         graded = _in_gradebook(self.course)
         sanitiser = Sanitiser(coursedir=self.course.directory, config=self.course.config)
         with contextlib.chdir(self.course.root):
             sanitiser.start()
-        self.executor = executor
         self.progress(0, len(self.found), None)
         for submission in self.found:
             work = self._read(sanitiser, submission)
@@ -313,14 +319,14 @@ class _Grading:
                 if executed is not None:
                     self._note(submission, executed)
                 self._finished(submission)
-            elif executor is None or (executed is not None and not self.force):
+            elif self.executor is None or (executed is not None and not self.force):
                 self._record(submission, executed)
             elif work.key in self.by_key:
                 self.running[self.by_key[work.key]].append(submission)
             else:
                 # One more than there are hands for waits, so that none is idle while this records.
-                self._take(jobs)
-                future = executor.submit(execute, work, self.course.limits)
+                self._take(self.jobs)
+                future = self.executor.submit(execute, work, self.course.limits)
                 self.by_key[work.key], self.running[future] = future, [submission]
         self._take(0)
 
@@ -340,8 +346,7 @@ class _Grading:
             raise
         except Exception as error:  # of this submission
             for submission in waiting:
-                submission.problem = _sentence(error)
-                self._finished(submission)
+                self._failed(submission, error)
             return
         self.course.results.put(waiting[0].key, executed)
         for submission in waiting:
@@ -350,6 +355,10 @@ class _Grading:
     def _finished(self, submission: Submission) -> None:
         self.done += 1
         self.progress(self.done, len(self.found), submission)
+
+    def _failed(self, submission: Submission, error: Exception) -> None:
+        submission.problem = _sentence(error)
+        self._finished(submission)
 
     def _note(self, submission: Submission, executed: Executed) -> None:
         submission.flags += [text for text in executed.flags if text not in submission.flags]
@@ -361,15 +370,13 @@ class _Grading:
         try:
             with contextlib.chdir(self.course.root):
                 work, submission.flags = _sanitised(self.course, sanitiser, submission.student)
-            executor, course = self.executor, self.course
-            if executor is not None:
-                run = lambda *about: executor.submit(execute, *about).result()  # noqa: E731
+            if self.executor is not None:
+                course, run = self.course, functools.partial(_execute_by, self.executor)
                 work = keep_apart(work, course.solution, course.limits, course.results, run)
         except (NoSandbox, CancelledError):  # of no submission
             raise
         except Exception as error:  # whatever a student's file does to nbgrader
-            submission.problem = _sentence(error)
-            self._finished(submission)
+            self._failed(submission, error)
             return None
         submission.key = work.key
         return work
@@ -387,11 +394,11 @@ class _Grading:
         try:
             _record_one(self.course, submission.student)
         except Exception as error:  # whatever a student's file does to nbgrader
-            submission.problem = _sentence(error)
+            self._failed(submission, error)
         else:
             files.write_text(place, self._stamp(submission))
             submission.fresh = True
-        self._finished(submission)
+            self._finished(submission)
 
     def _stamp(self, submission: Submission) -> str:
         """Of all that a score depends on."""
@@ -409,6 +416,10 @@ class _Grading:
     def _place(self, submission: Submission) -> Path:
         name = submission.student.encode("utf-8", "surrogateescape")
         return self.marks / hashlib.sha256(name).hexdigest()[:32]
+
+
+def _execute_by(executor: Executor, work: Work, limits: Limits, tries: bool) -> Executed:
+    return executor.submit(execute, work, limits, tries).result()
 
 
 def _sanitised(course: Course, sanitiser: Sanitiser, student: str) -> tuple[Work, list[str]]:

@@ -74,13 +74,11 @@ def attacked_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     beside = _cell(_HIDDEN.format(attacks.BESIDE), "test_beside", grade=True, locked=True, points=2)
     solution.cells.insert(4, beside)
     folder = make_course(tmp_path_factory.mktemp("attacked"), solution)
-    config = folder / "nbgrader_config.py"
-    text = config.read_text(encoding="utf-8")
     limits = "{'memory': 2**30, 'processes': 24, 'disk': 2**24, 'output': 2**21}"
-    config.write_text(
-        text.replace("c.Execute.timeout = 60", "c.Execute.timeout = 3")
-        + f"c.SandboxedExecute.limits = {limits}\n",
-        encoding="utf-8",
+    change_config(
+        folder,
+        "c.Execute.timeout = 60",
+        f"c.Execute.timeout = 3\nc.SandboxedExecute.limits = {limits}",
     )
     return folder
 

@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from nbformat import from_dict
 
+from gqlib import checks
 from gqlib.grading.sandbox import messages
 from gqlib.grading.sandbox.plain import NotPlain, pack, unpack
 from gqlib.grading.sandbox.shell import Shell
@@ -62,7 +63,8 @@ class Answers:
         self._shell.show_outputs([from_dict(o) for o in reply["outputs"] if messages.is_output(o)])
         if "error" in reply:
             raise _exception(**reply["error"])
-        for generator, state in zip(_generators([arguments, others]), reply["states"], strict=True):
+        generators = checks.parts([arguments, others], torch.Generator)
+        for generator, state in zip(generators, reply["states"], strict=True):
             generator.set_state(unpack(state))
         return unpack(reply["value"])
 
@@ -95,17 +97,6 @@ def wanted(source: str, space: dict[str, Any]) -> set[str]:
     return {name for name in others if not hasattr(builtins, name)}
 
 
-def _generators(value: Any) -> Iterator[torch.Generator]:
-    if isinstance(value, torch.Generator):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _generators(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _generators(item)
-
-
 def _exception(name: str, text: str, traceback: list[str]) -> BaseException:
     """An exception as the answer raised it, which is shown as it was there."""
     kind = getattr(builtins, str(name), None)
@@ -125,8 +116,6 @@ def answer(shell: Shell, request: dict[str, Any]) -> dict[str, Any]:
     space = shell.user_ns
     if "names" in request:
         return {"names": dict(_named(space, request["names"]))}
-    from gqlib import checks
-
     arguments, others = unpack(request["arguments"])
     reply: dict[str, Any] = {}
     with shell.watched() as outputs:
@@ -134,7 +123,8 @@ def answer(shell: Shell, request: dict[str, Any]) -> dict[str, Any]:
             call = checks.call if request["by_checks"] else _call_plainly
             value = call(space[request["call"]], *arguments, **others)
             reply["value"] = _packed(value)
-            reply["states"] = [pack(g.get_state()) for g in _generators([arguments, others])]
+            generators = checks.parts([arguments, others], torch.Generator)
+            reply["states"] = [pack(generator.get_state()) for generator in generators]
         except BaseException as error:
             lines = shell.rendered(error)
             reply = {

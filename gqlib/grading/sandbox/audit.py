@@ -3,9 +3,9 @@
 Python tells an audit hook (PEP 578) of such acts before they happen, and a hook can't be removed. A
 frame would show an answer the test that called it, with the values it expects; the list of all
 objects, everything else. Libraries do such things for honest reasons: what counts is whose code
-acts.
-A code object is a library's if it was loaded before any student's, or equals what its file holds;
-its name alone says nothing. And it must do the act itself, not be handed a function that does.
+acts. A code object is a library's if it was loaded before any student's, or equals what its file
+holds; its name alone says nothing. And it must do the act itself, not be handed a function that
+does.
 
 Like ``guard`` this is used as a copy that no one can reach, and has no class.
 """
@@ -145,10 +145,9 @@ def _act(
     event: str, arguments: tuple[Any, ...], watched: set[int], space: dict[str, Any]
 ) -> tuple[str, set[str]] | None:
     """What is asked for, if it is to be refused, and the names by which a library's code asks."""
-    if event in _ACTS:
-        return _ACTS[event], _ASKED_BY.get(event, {event.rpartition(".")[2]})
-    if event[:7] == "ctypes.":
-        return "reached into memory (ctypes)", _ASKED_BY.get(event, {event.rpartition(".")[2]})
+    act = "reached into memory (ctypes)" if event[:7] == "ctypes." else _ACTS.get(event)
+    if act:
+        return act, _ASKED_BY.get(event, {event.rpartition(".")[2]})
     name = arguments[1]
     if event == "object.__getattr__":
         if name in _TO_FRAMES:

@@ -61,6 +61,10 @@ _IGNORED = {
     "_", "__", "___", "__loader__", "__spec__", "display", "displayhook", "excepthook", "exit",
     "get_ipython", "quit", "showwarning", "_showwarnmsg_impl",
 }  # fmt: skip
+#: Where what brings cells in and starts them lies, by the labels of places.
+_NEAR = (
+    "builtins", "gqlib.grading.sandbox", "json", "select", "socket", "struct", "the sandbox",
+)  # fmt: skip
 #: Parts of the shell that nobody exchanges.
 _PARTS = (
     "builtin_trap", "compile", "display_pub", "display_trap", "displayhook", "events",
@@ -97,29 +101,28 @@ def snapshot(
     ]
     space: dict[str, Any] = shell.user_ns
     bound = {name: space[name] for name in _OWN_NAMES if name in space}
-    checks = [
-        _modules(),
-        *[_names(*place) for place in places],
-        _variables(functions),
-        _hooks(shell),
-        _threads(),
-        _modes(),
-        _notebook(space, bound),
-    ]
-
-    def check() -> list[str]:
-        return [text for part in checks for text in part()]
+    names, hooks = [_names(*place) for place in places], _hooks(shell)
+    check = _all_of(
+        [
+            _modules(),
+            *names,
+            _variables(functions),
+            hooks,
+            _threads(),
+            _modes(),
+            _notebook(space, bound),
+        ]
+    )
+    near = [part for place, part in zip(places, names, strict=True) if _is_near(place[0])]
 
     def bind(names: set[str]) -> None:
         bound.update({name: space[name] for name in names if name in space})
 
-    near = [_names(*place) for place in places if _is_near(place[0])]
-    near += [_hooks(shell)]
+    return check, _all_of([*near, hooks]), bind, _ids_of_all(function for _, function in functions)
 
-    def quick() -> list[str]:
-        return [text for part in near for text in part()]
 
-    return check, quick, bind, _ids_of_all(function for _, function in functions)
+def _all_of(parts: list[Check]) -> Check:
+    return lambda: [text for part in parts for text in part()]
 
 
 def _ids_of_all(functions: Iterable[Any]) -> set[int]:
@@ -136,16 +139,7 @@ def _ids_of_all(functions: Iterable[Any]) -> set[int]:
 
 
 def _is_near(label: str) -> bool:
-    near = (
-        "builtins",
-        "gqlib.grading.sandbox",
-        "json",
-        "select",
-        "socket",
-        "struct",
-        "the sandbox",
-    )
-    return label.startswith(near)
+    return label.startswith(_NEAR)
 
 
 # --- modules and their names

@@ -165,10 +165,9 @@ class Shell(InteractiveShell):
         whatever function the notebook has under that name.
         """
         self._trusted = trusted
-        _outputs.list, _outputs.written = [], {}
-        with _captured(), self._true_builtins(source) if trusted else contextlib.nullcontext():
+        builtin = self._true_builtins(source) if trusted else contextlib.nullcontext()
+        with self.watched() as outputs, builtin:
             result = self.run_cell(source, store_history=not trusted)  # type: ignore[no-untyped-call]
-        outputs = [*_outputs.list]
         error = result.error_before_exec or result.error_in_exec
         if error is not None:
             # Nothing that a student's code does to the list, or an exception to how it is shown,
@@ -181,7 +180,7 @@ class Shell(InteractiveShell):
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[list[NotebookNode]]:
-        """What code prints and displays that is no cell, in a list that is filled at the end."""
+        """What code prints and displays, in a list that is filled at the end."""
         found: list[NotebookNode] = []
         _outputs.list, _outputs.written = [], {}
         with _captured():
