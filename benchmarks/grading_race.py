@@ -35,6 +35,7 @@ import nbformat
 from gqlib.grading import classroom, submissions
 from gqlib.grading.execution import work_of
 from gqlib.grading.sandbox.pool import Cell, Pool
+from gqlib.search_paths import put_programs_first
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSON = "02_error_measures"
@@ -62,12 +63,13 @@ def hand_in(course: Path, number: int) -> None:
 
 def seconds_of(course: Path, command: list[str], **environment: str) -> float:
     """The time that a command takes; it must succeed."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    environment = {**os.environ, **environment}
+    put_programs_first(environment)
     start = time.perf_counter()
     subprocess.run(
         [sys.executable, "-m", *command],
         cwd=course,
-        env={**os.environ, "PATH": path, **environment},
+        env=environment,
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

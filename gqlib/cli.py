@@ -16,6 +16,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from gqlib.search_paths import put_first, put_programs_first
+
 _PORT = 8888
 # Configuration that Jupyter takes from files only. In `labconfig`: the page asks no question about
 # news and fetches none, and has no lists of what an exchange folder offers, which the course has
@@ -99,22 +101,14 @@ def open_lab(flags: list[str]) -> int:
     ]
     command = [sys.executable, "-m", "jupyterlab", *options, *flags]
     if _can_encrypt():
-        _put_first("JUPYTER_CONFIG_PATH", _JUPYTER / "encrypted")
-    _put_first("JUPYTER_CONFIG_PATH", _JUPYTER)
-    # The formgrader runs programs that stand beside this Python, in an environment that need not
-    # have been activated.
-    _put_first("PATH", Path(sys.executable).parent)
+        put_first("JUPYTER_CONFIG_PATH", _JUPYTER / "encrypted")
+    put_first("JUPYTER_CONFIG_PATH", _JUPYTER)
+    put_programs_first()
     print("JupyterLab is starting. To stop it, press Ctrl-C twice in this window.", flush=True)
     if os.name != "nt":
         os.execv(sys.executable, command)
     # On Windows execv would give the terminal back while JupyterLab still runs in it.
     return subprocess.call(command)
-
-
-def _put_first(variable: str, folder: Path) -> None:
-    """Put a folder in front of an environment variable's list of them."""
-    folders = [str(folder), os.environ.get(variable, "")]
-    os.environ[variable] = os.pathsep.join(filter(None, folders))
 
 
 def _can_encrypt() -> bool:

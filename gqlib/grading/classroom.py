@@ -14,6 +14,7 @@ from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 
 from gqlib.grading import authoring, submissions
+from gqlib.search_paths import put_programs_first
 
 
 def course_copy(root: Path, folder: Path, lessons: list[str] | None = None) -> list[str]:
@@ -41,12 +42,12 @@ def nbgrader(folder: Path, *arguments: str, log: Path | None = None) -> None:
         RuntimeError: It failed; the message ends with the last lines that it printed.
     """
     command = [sys.executable, "-m", "nbgrader", *arguments]
-    # nbgrader looks for the program `alembic` on the path, also where no environment is active.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    environment = dict(os.environ)
+    put_programs_first(environment)
     run = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, "PATH": path},
+        env=environment,
         capture_output=True,
         text=True,
         check=False,

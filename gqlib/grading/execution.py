@@ -35,6 +35,8 @@ Resources = dict[str, Any]
 _TRIES = 3
 #: Files beside a notebook that may be as large as this together.
 _FILES_LIMIT = 32 * MIB
+#: How the key of a solution's result begins.
+_SOLUTION = "solution-"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,32 +89,38 @@ def keep_apart(work: Work, solution: Path, limits: Limits, known: Results | None
     """
     if not solution.is_file():
         return work
-    cells = list(_cells_of(solution, solution.stat().st_mtime_ns))
+    found = (solution, solution.stat().st_mtime_ns, work.set_up, work.secret)
+    if found not in _apart:
+        _apart[found] = _run_apart(solution, work, limits, known, run)
+    marked = (
+        dataclasses.replace(c, apart=c.kind == "test" and c.source in _apart[found])
+        for c in work.cells
+    )
+    return dataclasses.replace(work, cells=tuple(marked))
+
+
+#: What tests run apart, by the solution, its time, the set-up cell and the secret.
+_apart: dict[tuple[Path, int, str, str], frozenset[str]] = {}
+
+
+def _run_apart(
+    solution: Path, work: Work, limits: Limits, known: Results | None, run: Run
+) -> frozenset[str]:
+    """The sources of those tests that a solution passes apart."""
+    cells = list(_cells(nbformat.read(solution, as_version=4)))
     for number, cell in enumerate(cells):
         if cell.kind == "set-up":  # as it was released, for which a warm process is there
             cells[number] = Cell(work.set_up, "set-up")
             break
     reference = Work(tuple(cells), _files(solution.parent), work.secret)
-    key = f"solution-{reference.key}"
-    executed = _solutions.get(key) or (known.get(key) if known else None)
+    key = f"{_SOLUTION}{reference.key}"
+    executed = known.get(key) if known else None
     if executed is None:
         executed = run(reference, limits, True)
         if known:
+            known.remove(lambda name: name.startswith(_SOLUTION))  # older ones of this lesson
             known.put(key, executed)
-    _solutions[key] = executed
-    apart = {reference.cells[i].source for i in executed.apart}
-    marked = (
-        dataclasses.replace(c, apart=c.kind == "test" and c.source in apart) for c in work.cells
-    )
-    return dataclasses.replace(work, cells=tuple(marked))
-
-
-_solutions: dict[str, Executed] = {}
-
-
-@functools.lru_cache(maxsize=4)
-def _cells_of(path: Path, changed: int) -> tuple[Cell, ...]:
-    return _cells(nbformat.read(path, as_version=4))
+    return frozenset(cells[i].source for i in executed.apart)
 
 
 def work_of(nb: NotebookNode, *folders: Path) -> Work:
@@ -182,8 +190,12 @@ class Results:
 
     def keep_only(self, keys: Set[str]) -> None:
         """Remove the results of all other submissions."""
+        self.remove(lambda name: name not in keys and not name.startswith(_SOLUTION))
+
+    def remove(self, is_old: Callable[[str], bool]) -> None:
+        """Remove those whose keys are old."""
         for path in self.folder.glob("*.json"):
-            if path.stem not in keys and not path.stem.startswith("solution-"):
+            if is_old(path.stem):
                 path.unlink()
 
     def _path(self, key: str) -> Path:

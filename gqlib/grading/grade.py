@@ -18,8 +18,6 @@ import contextlib
 import functools
 import hashlib
 import os
-import sqlite3
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -32,36 +30,13 @@ from concurrent.futures import (
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nbformat
-from nbformat import NotebookNode
-from nbgrader.api import Gradebook
-from nbgrader.converters.autograde import Autograde
-from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import CheckCellMetadata
-from traitlets.config import Config
-from traitlets.config.loader import PyFileConfigLoader
-
 from gqlib import files
-from gqlib.grading import cluster, restore, submissions
-from gqlib.grading.execution import (
-    Results,
-    SandboxedExecute,
-    Work,
-    close_pools,
-    execute,
-    keep_apart,
-    work_of,
-)
+from gqlib.grading import cluster, submissions
+from gqlib.grading.course import Course, Sanitiser, sentence
+from gqlib.grading.execution import Work, close_pools, execute, keep_apart
 from gqlib.grading.sandbox.bubblewrap import NoSandbox
-from gqlib.grading.sandbox.limits import MIB, Limits
+from gqlib.grading.sandbox.limits import Limits
 from gqlib.grading.sandbox.pool import Executed
-
-#: What the command keeps, in the course's folder.
-STATE = ".grading"
-#: A notebook may be as large as this; the course's own are below 1 MiB and 100 cells.
-_NOTEBOOK_LIMIT, _CELL_LIMIT = 32 * MIB, 5000
-#: Backups of the gradebook that are kept.
-_BACKUPS = 5
 
 
 @dataclass
@@ -91,106 +66,6 @@ class Submission:
 
 #: Told how many submissions are done, of how many, and which one was just done, if any.
 Progress = Callable[[int, int, Submission | None], None]
-
-
-class Sanitiser(Autograde):  # type: ignore[misc]
-    """The first half of nbgrader's Autograde, without a trace in the gradebook or on disk."""
-
-    def sanitised(self, path: Path) -> NotebookNode:
-        """The notebook as nbgrader would execute it."""
-        self._sanitizing = True
-        self._init_preprocessors()
-        resources = self.init_single_notebook_resources(str(path))
-        text, _ = self.exporter.from_filename(str(path), resources=resources)
-        nb: NotebookNode = nbformat.reads(text, as_version=4)
-        return nb
-
-    def start(self) -> None:
-        """Make the exporter, and convert nothing."""
-        self.exporter = self.exporter_class(parent=self, config=self.config)
-        # Only checks, slowly, and will check again when the submission is recorded.
-        steps: list[type] = list(Autograde.sanitize_preprocessors.get(self))
-        self.sanitize_preprocessors = [s for s in steps if s is not CheckCellMetadata]
-
-
-class Course:
-    """A course's folder with nbgrader's configuration.
-
-    Args:
-        root: The folder that holds ``nbgrader_config.py``.
-        lesson: Name of the lesson.
-        sandboxed: Whether students' code runs in the sandbox.
-
-    Raises:
-        FileNotFoundError: No such configuration, or the lesson was not released by nbgrader.
-    """
-
-    def __init__(self, root: Path, lesson: str, sandboxed: bool = True) -> None:
-        self.root, self.lesson = root.resolve(), lesson
-        if not (self.root / "nbgrader_config.py").exists():
-            raise FileNotFoundError(
-                f"no nbgrader_config.py in {self.root}: run this in the course's folder, or name "
-                "that folder (--course)"
-            )
-        self.state = self.root / STATE / lesson
-        self.results = Results(self.state / "results")
-        with contextlib.chdir(self.root):
-            self.config: Config = PyFileConfigLoader(
-                "nbgrader_config.py", str(self.root)
-            ).load_config()
-        self.directory = CourseDirectory(
-            config=self.config, root=str(self.root), assignment_id=lesson
-        )
-        self.config.SandboxedExecute.results = str(self.results.folder)
-        self.config.SandboxedExecute.sandbox = sandboxed
-        self.config.SandboxedExecute.solutions = str(self.solution.parents[1])
-        self.limits = SandboxedExecute(config=self.config).allowed()
-        self.released = (
-            Path(self._folder(self.directory.release_directory, ".")) / f"{lesson}.ipynb"
-        )
-        if not self.released.exists():
-            raise FileNotFoundError(
-                f"no {self.released}: release the lesson first, by `nbgrader generate_assignment "
-                f"{lesson}`"
-            )
-        self.terms = self._terms()
-
-    def _terms(self) -> str:
-        """What scores depend on besides the submissions: points, and when the lesson is due."""
-        if self.gradebook.exists():
-            with Gradebook(str(self.directory.db_url)) as gradebook:
-                for found in gradebook.assignments:
-                    if found.name == self.lesson:
-                        known = restore.known_cells(gradebook, self.lesson, self.lesson)
-                        points = {name: cell.metadata.get("points") for name, cell in known.items()}
-                        return f"{points} {found.duedate}"
-        raise FileNotFoundError(
-            f"the gradebook {self.gradebook} does not know {self.lesson}: run `nbgrader "
-            f"generate_assignment --force {self.lesson}` first"
-        )
-
-    @property
-    def submitted(self) -> Path:
-        return self.root / str(self.directory.submitted_directory)
-
-    @property
-    def solution(self) -> Path:
-        folder = self.root / str(self.directory.source_directory) / self.lesson
-        return folder / f"{self.lesson}.ipynb"
-
-    @property
-    def gradebook(self) -> Path:
-        return Path(str(self.directory.db_url).removeprefix("sqlite:///"))
-
-    def students(self) -> list[str]:
-        """Whoever handed something in for the lesson."""
-        return sorted(p.parent.name for p in self.submitted.glob(f"*/{self.lesson}") if p.is_dir())
-
-    def _folder(self, kind: str, student: str) -> str:
-        return str(self.directory.format_path(kind, student, self.lesson))
-
-    def notebook(self, student: str) -> Path:
-        return self.submitted / student / self.lesson / f"{self.lesson}.ipynb"
 
 
 def grade(
@@ -232,31 +107,18 @@ def grade(
     unknown = sorted(set(students) - set(everybody))
     if unknown:
         raise ValueError(f"nothing was handed in for {lesson} by {', '.join(unknown)}")
-    with _alone(course):
+    with course.alone():
         submissions.restore_names(course.submitted, lesson, course.released)
         found = [Submission(name) for name in (students or everybody)]
         with _executor(jobs, scheduler) if sandboxed else contextlib.nullcontext() as hands:
             _Grading(course, found, force, progress, *hands or (None, 1)).run()
-        _look_up(course, found)
+        scores = course.scores()
+        for submission in found:
+            if submission.key and not submission.problem and submission.student in scores:
+                submission.score, submission.max_score = scores[submission.student]
         if not students:
             course.results.keep_only({submission.key for submission in found})
     return found
-
-
-@contextlib.contextmanager
-def _alone(course: Course) -> Iterator[None]:
-    """Nobody else grades in this course meanwhile."""
-    import fcntl
-
-    course.state.mkdir(parents=True, exist_ok=True)
-    with (course.state.parent / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BlockingIOError(
-                f"another process grades in {course.root}: wait until it has finished"
-            ) from None
-        yield
 
 
 @contextlib.contextmanager
@@ -302,10 +164,8 @@ class _Grading:
     def run(self) -> None:
         """Grade all."""
         self.marks.mkdir(parents=True, exist_ok=True)
-        graded = _in_gradebook(self.course)
-        sanitiser = Sanitiser(coursedir=self.course.directory, config=self.course.config)
-        with contextlib.chdir(self.course.root):
-            sanitiser.start()
+        graded = self.course.scores()
+        sanitiser = Sanitiser(self.course)
         self.progress(0, len(self.found), None)
         for submission in self.found:
             work = self._read(sanitiser, submission)
@@ -357,7 +217,7 @@ class _Grading:
         self.progress(self.done, len(self.found), submission)
 
     def _failed(self, submission: Submission, error: Exception) -> None:
-        submission.problem = _sentence(error)
+        submission.problem = sentence(error)
         self._finished(submission)
 
     def _note(self, submission: Submission, executed: Executed) -> None:
@@ -368,8 +228,7 @@ class _Grading:
 
     def _read(self, sanitiser: Sanitiser, submission: Submission) -> Work | None:
         try:
-            with contextlib.chdir(self.course.root):
-                work, submission.flags = _sanitised(self.course, sanitiser, submission.student)
+            work, submission.flags = sanitiser.work(submission.student)
             if self.executor is not None:
                 course, run = self.course, functools.partial(_execute_by, self.executor)
                 work = keep_apart(work, course.solution, course.limits, course.results, run)
@@ -387,12 +246,12 @@ class _Grading:
         if executed is not None:
             self._note(submission, executed)
         if not self.backed_up:
-            _back_up(self.course)
+            self.course.back_up()
             self.backed_up = True
         place = self._place(submission)
         place.unlink(missing_ok=True)
         try:
-            _record_one(self.course, submission.student)
+            self.course.record(submission.student)
         except Exception as error:  # whatever a student's file does to nbgrader
             self._failed(submission, error)
         else:
@@ -420,75 +279,3 @@ class _Grading:
 
 def _execute_by(executor: Executor, work: Work, limits: Limits, tries: bool) -> Executed:
     return executor.submit(execute, work, limits, tries).result()
-
-
-def _sanitised(course: Course, sanitiser: Sanitiser, student: str) -> tuple[Work, list[str]]:
-    """What there is to execute of a submission, and what was seen while it was sanitised."""
-    path = course.notebook(student)
-    folder = path.parent
-    for part in (folder.parent, folder, *folder.rglob("*")):
-        if part.is_symlink():
-            raise ValueError(
-                f"{part.relative_to(course.submitted)} is a link, which could lead anywhere"
-            )
-        if not (part.is_file() or part.is_dir()):
-            raise ValueError(f"{part.relative_to(course.submitted)} is no ordinary file")
-    if not path.exists():
-        raise ValueError(f"no notebook named {path.name} was handed in")
-    if path.stat().st_size > _NOTEBOOK_LIMIT:
-        raise ValueError(f"the notebook is larger than {_NOTEBOOK_LIMIT // MIB} MiB")
-    cells = len(nbformat.read(path, as_version=4).cells)
-    if cells > _CELL_LIMIT:
-        raise ValueError(f"the notebook has {cells} cells, more than {_CELL_LIMIT}")
-    # nbgrader puts the course's own files over those that were handed in.
-    nb = sanitiser.sanitised(path)
-    return work_of(nb, folder, course.solution.parent), restore.seen(nb)
-
-
-def _sentence(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 300 else f"{text[:299]}…"
-
-
-def _record_one(course: Course, student: str) -> None:
-    """One submission by nbgrader's own Autograde, whose execution finds its result."""
-    directory = CourseDirectory(
-        config=course.config,
-        root=str(course.root),
-        assignment_id=course.lesson,
-        student_id=student,
-    )
-    converter = Autograde(coursedir=directory, config=course.config)
-    converter.force = True
-    converter.start()
-
-
-def _back_up(course: Course) -> None:
-    """A copy of the gradebook beside what the command keeps; of these the last few."""
-    folder = course.state.parent / "backups"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (
-        files.replacing(folder / f"{time.strftime('%Y-%m-%d-%H%M%S')}.db") as part,
-        contextlib.closing(sqlite3.connect(course.gradebook)) as source,
-        contextlib.closing(sqlite3.connect(part)) as copy,
-    ):
-        source.backup(copy)
-    for old in sorted(folder.glob("*.db"))[:-_BACKUPS]:
-        old.unlink()
-
-
-def _in_gradebook(course: Course) -> dict[str, tuple[float, float]]:
-    """Points and possible points of those who are in the gradebook for this lesson."""
-    with Gradebook(str(course.directory.db_url)) as gradebook:
-        return {
-            s.student_id: (float(s.score), float(s.max_score))
-            for s in gradebook.assignment_submissions(course.lesson)
-        }
-
-
-def _look_up(course: Course, found: Sequence[Submission]) -> None:
-    """Scores from the gradebook."""
-    scores = _in_gradebook(course)
-    for submission in found:
-        if submission.key and not submission.problem and submission.student in scores:
-            submission.score, submission.max_score = scores[submission.student]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 import warnings
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gqlib import files
 from gqlib.grading import summary
+from gqlib.search_paths import put_programs_first
 
 if TYPE_CHECKING:
     from gqlib.grading.grade import Submission
@@ -46,6 +46,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="run students' code with all your rights and one at a time, as nbgrader does, where "
         "there is no bubblewrap",
     )
+    parser.add_argument(
+        "--feedback", action="store_true", help="then write the students' feedback pages, too"
+    )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the summary as a page too")
 
 
@@ -70,9 +73,7 @@ def run_grade(options: argparse.Namespace) -> int:
         )
         return 2
     start = time.monotonic()
-    # nbgrader looks for the program `alembic` on the path, also where no environment is active.
-    here = str(Path(sys.executable).parent)
-    os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
+    put_programs_first()
     # SQLAlchemy's, of what nbgrader does; no instructor can do anything about it.
     warnings.filterwarnings("ignore", message="Object of type .* not in session")
     try:
@@ -101,7 +102,35 @@ def run_grade(options: argparse.Namespace) -> int:
         except OSError as error:
             print(f"gqlib grade: {options.html} could not be written: {error}", file=sys.stderr)
             return 2
-    return 1 if any(s.problem for s in found) else 0
+    failed = any(s.problem for s in found)
+    if options.feedback:
+        try:
+            failed |= not _write_feedback(
+                options, [s.student for s in found if s.score is not None]
+            )
+        except KeyboardInterrupt:
+            print("\nInterrupted. The same command writes all pages.", file=sys.stderr)
+            return 130
+    return 1 if failed else 0
+
+
+def _write_feedback(options: argparse.Namespace, students: list[str]) -> bool:
+    """Write feedback pages; whether all could be written."""
+    from tqdm import tqdm
+
+    from gqlib.grading import feedback
+
+    with tqdm(total=len(students), desc="feedback") as bar:
+        problems = feedback.write_pages(
+            options.course, options.lesson, students, options.jobs, lambda done, of: bar.update()
+        )
+    for student, problem in sorted(problems.items()):
+        print(f"{student}: no feedback: {problem}", file=sys.stderr)
+    pages = len(students) - len(problems)
+    print(
+        f"{pages} of {len(students)} feedback pages written: feedback/<student>/{options.lesson}/"
+    )
+    return not problems
 
 
 class _Progress:

@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from gqlib.grading import classroom, submissions
+from gqlib.grading import classroom, feedback, submissions
 from gqlib.grading.grade import Submission, grade
 from gqlib.grading.sandbox.bubblewrap import NoSandbox
 from tests.grading.conftest import TINY, change_config
@@ -208,6 +208,30 @@ def test_the_command_says_what_became_of_the_class(course: Path) -> None:
     assert "3/3" in run.stderr
     assert "students/min" in run.stderr
     assert "evil: replaced math.pi" in run.stderr
+
+
+def test_feedback_pages_are_those_of_nbgrader(course: Path) -> None:
+    hand_in(course, {"Zoë [1]": STUDENTS["right"], "b": STUDENTS["hidden"], "c": "{"})
+    (course / "submitted" / "c" / TINY / f"{TINY}.ipynb").write_text("{")
+    command = [sys.executable, "-m", "gqlib", "grade", TINY, "--feedback"]
+    for points in (0, 1):  # the second time nothing is graded, and a page changes all the same
+        with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+            if points:
+                gradebook.find_grade("test_double", TINY, TINY, "b").manual_score = points
+                gradebook.db.commit()
+        run = subprocess.run(command, capture_output=True, text=True, cwd=course, timeout=300)
+        assert "2 of 2 feedback pages written" in run.stdout, run.stderr
+        assert run.returncode == 1, "one could not be graded"
+        ours = {
+            page.parents[1].name: page.read_text() for page in course.glob("feedback/*/*/*.html")
+        }
+    assert set(ours) == {"Zoë [1]", "b"}
+    shutil.rmtree(course / "feedback")
+    theirs = classroom.feedback(course, TINY)  # without the name that nbgrader takes for a pattern
+    assert {"b": theirs["b"].read_text()} == {"b": ours["b"]}
+    problems = feedback.write_pages(course, TINY, ["b", "nobody"])
+    assert list(problems) == ["nobody"]
+    assert "no notebook in" in problems["nobody"]
 
 
 @pytest.mark.parametrize(

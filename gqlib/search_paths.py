@@ -1,0 +1,24 @@
+"""Lists of folders in environment variables, in which programs and configuration are looked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+
+
+def put_first(
+    variable: str, folder: Path, environment: MutableMapping[str, str] = os.environ
+) -> None:
+    """Put a folder in front of a variable's list of them."""
+    folders = [str(folder), environment.get(variable, "")]
+    environment[variable] = os.pathsep.join(filter(None, folders))
+
+
+def put_programs_first(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Have the programs found that stand beside this Python, also where nobody activated it.
+
+    nbgrader runs ``alembic`` so, and its formgrader ``nbgrader``.
+    """
+    put_first("PATH", Path(sys.executable).parent, environment)
