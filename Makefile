@@ -55,7 +55,7 @@ digits: $(VENV)/.ready-dev  ## train the digit network again (about a minute)
 	$(BIN)/python -m gqlib.features.digits --output gqlib/features/digits.npz
 
 peers: $(VENV)/.ready-bench  ## the metrics' answers beside those of other packages
-	$(BIN)/python -m pytest tests/peers $(TEST_FLAGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical tests/peers $(TEST_FLAGS)
 
 bench: $(VENV)/.ready-bench  ## seconds, memory and quality beside other packages (an hour and a quarter)
 	$(BIN)/python benchmarks/vae_race.py
