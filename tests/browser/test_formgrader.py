@@ -9,13 +9,14 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from gqlib.grading import classroom, submissions
+from gqlib.grading import classroom, feedback, submissions
 from gqlib.grading.grade import grade
-from tests.browser.lab import ROOT, Lab, serve
+from tests.browser.lab import ARTEFACTS, ROOT, Lab, serve
 from tests.grading import hostile_pages
 from tests.grading.conftest import TINY, make_course, tiny_solution
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+sandboxed = pytest.mark.skipif(shutil.which("bwrap") is None, reason="there is no bubblewrap")
 
 
 def test_the_formgrader_lists_the_lessons(lab: Lab, tmp_path: Path) -> None:
@@ -35,7 +36,40 @@ def test_the_formgrader_lists_the_lessons(lab: Lab, tmp_path: Path) -> None:
     assert listed == sorted(folder.name for folder in (course / "solutions").iterdir())
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="there is no bubblewrap")
+@sandboxed
+def test_written_answers_are_graded_by_hand(lab: Lab, tmp_path: Path) -> None:
+    """Points and a comment typed in the formgrader count, survive a regrade, and are shown."""
+    lesson = "02_error_measures"
+    nb = classroom.open_course(ROOT, tmp_path, lesson)
+    solution = nbformat.read(ROOT / "solutions" / lesson / f"{lesson}.ipynb", as_version=4)
+    classroom.hand_in(
+        tmp_path, lesson, "ada", submissions.filled(nb, submissions.answers_of(solution))
+    )
+    (graded,) = grade(tmp_path, lesson)
+    assert (graded.score, graded.max_score) == (18, 20)
+    with Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}") as gradebook:
+        name = gradebook.find_submission_notebook(lesson, lesson, "ada").id
+    with serve(tmp_path, tmp_path / "server.log") as address:
+        page = lab.browser.new_page()
+        page.goto(f"{address}/formgrader/submissions/{name}/")
+        points, comment = page.locator("input#written"), page.locator("textarea#written-comment")
+        points.fill("1.5")
+        comment.fill("Which way round is the KL?")
+        with page.expect_response(lambda reply: "/api/comment/" in reply.url and reply.ok):
+            comment.blur()
+        points.scroll_into_view_if_needed()
+        ARTEFACTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=ARTEFACTS / "formgrader-written.png")
+        page.close()
+    (again,) = grade(tmp_path, lesson, force=True)
+    assert again.score == 19.5
+    assert feedback.write_pages(tmp_path, lesson, ["ada"]) == {}
+    shown = (tmp_path / "feedback" / "ada" / lesson / f"{lesson}.html").read_text(encoding="utf-8")
+    assert "Which way round is the KL?" in shown
+    assert "(Score: 19.5 / 20.0)" in shown
+
+
+@sandboxed
 def test_a_hostile_notebook_does_nothing_to_who_opens_it(lab: Lab, tmp_path: Path) -> None:
     course = make_course(tmp_path, tiny_solution())
     lesson = nbformat.read(course / "lessons" / TINY / f"{TINY}.ipynb", as_version=4)
