@@ -160,8 +160,8 @@ def test_log_weights_average_to_the_marginal_likelihood() -> None:
     model = vae.VAE(1, 4, shape=(2,)).double()
     x = torch.tensor([[0, 1], [1, 1], [0, 0]], dtype=torch.float64)
     assert vae.log_weights(model, x, 5, seeded(1)).shape == (5, 3)
-    copies = x.repeat(1000, 1)  # 4 draws for each of a thousand copies: 4000 draws for each image
-    log_w = vae.log_weights(model, copies, 4, seeded(1)).reshape(4000, 3)
+    copies = x.repeat(5000, 1)  # 4 draws for each of 5,000 copies: 20,000 draws for each image
+    log_w = vae.log_weights(model, copies, 4, seeded(1)).reshape(20_000, 3)
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
     p = model.decode(torch.tensor(nodes)[:, None]).sigmoid().detach().numpy()
     likelihood = np.stack([np.where(row == 1, p, 1 - p).prod(1) for row in x.numpy()])
