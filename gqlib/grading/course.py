@@ -61,9 +61,8 @@ class Course:
         self.config.SandboxedExecute.sandbox = sandboxed
         self.config.SandboxedExecute.solutions = str(self.solution.parents[1])
         self.limits = SandboxedExecute(config=self.config).allowed()
-        self.released = (
-            Path(self._folder(self.directory.release_directory, ".")) / f"{lesson}.ipynb"
-        )
+        release = self.directory.format_path(self.directory.release_directory, ".", lesson)
+        self.released = Path(release) / f"{lesson}.ipynb"
         if not self.released.exists():
             raise FileNotFoundError(
                 f"no {self.released}: release the lesson first, by `nbgrader generate_assignment "
@@ -102,17 +101,14 @@ class Course:
         """Whoever handed something in for the lesson."""
         return sorted(p.parent.name for p in self.submitted.glob(f"*/{self.lesson}") if p.is_dir())
 
-    def directory_of(self, student: str | None = None) -> CourseDirectory:
+    def directory_of(self, student: str = "*") -> CourseDirectory:
         """What tells nbgrader's converters to work on one student's notebook, or everybody's."""
         return CourseDirectory(
             config=self.config,
             root=str(self.root),
             assignment_id=self.lesson,
-            student_id="*" if student is None else student,
+            student_id=student,
         )
-
-    def _folder(self, kind: str, student: str) -> str:
-        return str(self.directory.format_path(kind, student, self.lesson))
 
     def notebook(self, student: str) -> Path:
         """What a student has handed in."""
