@@ -31,7 +31,7 @@ import torch
 from metrics_race import OURS, Peer, introduce, limit_threads, print_table, write_json
 from PIL import Image
 
-from gqlib.data.sources import ImageFolder
+from gqlib.evaluation.sources import ImageFolder
 from gqlib.features import load_extractor
 from gqlib.features.extraction import extract
 from gqlib.features.inception import _random_weights

@@ -25,8 +25,8 @@ from pathlib import Path
 import torch
 
 from gqlib import data, metrics, training
+from gqlib.course.answers.lesson_07 import class_histogram, collapsed
 from gqlib.features import digit_features, load_digit_net
-from gqlib.metrics.collapse import class_histogram, collapsed
 from gqlib.models.gan import Discriminator, Generator, gan_step, update_ema
 
 THREADS = 2

@@ -32,10 +32,10 @@ from typing import Any
 
 import nbformat
 
+from gqlib._utils.search_paths import put_programs_first
 from gqlib.grading import classroom, submissions
 from gqlib.grading.execution import work_of
 from gqlib.grading.sandbox.pool import Cell, Pool
-from gqlib.search_paths import put_programs_first
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSON = "02_error_measures"

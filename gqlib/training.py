@@ -24,29 +24,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from tqdm import tqdm
 
-from gqlib import files
+from gqlib._utils import atomic
+from gqlib._utils.devices import device as device
 from gqlib.models.updates import scaled_by
 
 Step = Callable[[Tensor, torch.Generator], Mapping[str, float]]
-
-
-def device(name: str | None = None) -> torch.device:
-    """The device called ``name``, or the best there is: CUDA, then Apple's MPS, then the CPU.
-
-    Raises:
-        ValueError: the name is unknown, or this machine has no such device.
-    """
-    there = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    there += ["mps"] if torch.backends.mps.is_available() else []
-    there += ["cpu"]
-    if name is None:
-        return torch.device(there[0])
-    if name in there or any(other.startswith(f"{name}:") for other in there):
-        return torch.device(name)
-    raise ValueError(
-        f"there is no device {name!r} on this machine: choose from {', '.join(there)}, "
-        "or pass None to take the best of them"
-    )
 
 
 def one_cycle(progress: float, rise: float = 0.3, start: float = 0.04, end: float = 1e-4) -> float:
@@ -251,7 +233,7 @@ def _save(
         "history": [history.values, history.seconds, history.evaluations],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with files.replacing(path) as part:
+    with atomic.replacing(path) as part:
         torch.save(content, part)
 
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 import os
 
 from gqlib.data import planted, toys
-from gqlib.data.dataset import Dataset, binarised, mean_image
+from gqlib.data.dataset import Dataset, binarised
 from gqlib.data.downloaded import NAMES as _DOWNLOADED
 from gqlib.data.downloaded import load_downloaded
-from gqlib.data.shipped import load_mnist, mnist_split
+from gqlib.data.mnist_files import load_mnist, mnist_split
 
-__all__ = ["NAMES", "Dataset", "binarised", "load", "mean_image", "mnist_split", "planted", "toys"]
+__all__ = ["NAMES", "Dataset", "binarised", "load", "mnist_split", "planted", "toys"]
 
 #: The data sets that :func:`load` knows.
 NAMES = ("mnist", *_DOWNLOADED)

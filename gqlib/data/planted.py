@@ -27,9 +27,10 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from gqlib._utils.failure import Failure
 from gqlib.data import disturbances
 from gqlib.data.dataset import Dataset
-from gqlib.data.shipped import load_mnist, mnist_split
+from gqlib.data.mnist_files import load_mnist, mnist_split
 from gqlib.data.toys import tilted_shares
 
 __all__ = [
@@ -216,20 +217,20 @@ def trained(name: str) -> Tensor:
         return torch.from_numpy(file["images"])
 
 
-_MAKE: dict[str, tuple[Callable[[Digits, Generator], Tensor], str | None]] = {
+_MAKE: dict[str, tuple[Callable[[Digits, Generator], Tensor], Failure | None]] = {
     "faithful": (faithful, None),
-    "mode-dropper": (mode_dropper, "mode collapse"),
-    "prototypes": (prototypes, "mode collapse"),
-    "copycat": (copycat, "memorisation"),
-    "jittered copycat": (functools.partial(copycat, jitter=0.02), "memorisation"),
-    "noisy": (noisy, "noise and artifacts"),
-    "blurred": (blurred, "noise and artifacts"),
-    "checkerboard": (checkerboard, "noise and artifacts"),
-    "biased": (biased, "bias"),
+    "mode-dropper": (mode_dropper, Failure.mode_collapse),
+    "prototypes": (prototypes, Failure.mode_collapse),
+    "copycat": (copycat, Failure.memorisation),
+    "jittered copycat": (functools.partial(copycat, jitter=0.02), Failure.memorisation),
+    "noisy": (noisy, Failure.noise),
+    "blurred": (blurred, Failure.noise),
+    "checkerboard": (checkerboard, Failure.noise),
+    "biased": (biased, Failure.bias),
 }
 
-#: The planted generators, each with its failure under the name of :mod:`gqlib.verdicts`.
-FAILURE: dict[str, str | None] = {name: failure for name, (_, failure) in _MAKE.items()}
+#: The planted generators, each with its failure.
+FAILURE: dict[str, Failure | None] = {name: failure for name, (_, failure) in _MAKE.items()}
 
 
 def generate(name: str, digits: Digits, generator: Generator) -> Tensor:

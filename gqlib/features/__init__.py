@@ -15,8 +15,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gqlib.features.base import Extractor
     from gqlib.features.digits import DigitNet, digit_features, load_digit_net
-    from gqlib.features.extractors import Extractor, load_extractor
+    from gqlib.features.extractors import load_extractor
     from gqlib.features.images import pixels
     from gqlib.features.inception import Inception
 
@@ -32,7 +33,7 @@ __all__ = [
 
 _HOME = {
     "DigitNet": "digits",
-    "Extractor": "extractors",
+    "Extractor": "base",
     "Inception": "inception",
     "digit_features": "digits",
     "load_digit_net": "digits",

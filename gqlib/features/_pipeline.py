@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor
 
-from gqlib.data.sources import Images
+from gqlib.data.images import Images
 
 if TYPE_CHECKING:
-    from gqlib.features.extractors import Extractor
+    from gqlib.features.base import Extractor
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from gqlib.features.extractors import Extractor
+    from gqlib.features.base import Extractor
 
 #: Rows, bytes and seconds after which a shard is written, whichever comes first.
 _SHARD_ROWS = 512

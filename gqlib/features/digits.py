@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gqlib._utils import atomic
 from gqlib.features.images import check_range, unit_floats
 
 #: The number of features of a digit.
@@ -201,18 +202,12 @@ def save_weights(net: DigitNet, path: str | os.PathLike[str]) -> None:
 
     ``np.load(path, allow_pickle=False)`` reads it. The file appears whole or not at all.
     """
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with zipfile.ZipFile(unfinished, "w") as file:
-            for name, value in net.state_dict().items():
-                content = io.BytesIO()
-                np.save(content, value.cpu().numpy(), allow_pickle=False)
-                # ZipInfo's own date is 1980-01-01: the file does not depend on the clock.
-                file.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with atomic.replacing(Path(path)) as part, zipfile.ZipFile(part, "w") as file:
+        for name, value in net.state_dict().items():
+            content = io.BytesIO()
+            np.save(content, value.cpu().numpy(), allow_pickle=False)
+            # ZipInfo's own date is 1980-01-01: the file does not depend on the clock.
+            file.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue())
 
 
 def _fresh_net(seed: int = 0) -> DigitNet:

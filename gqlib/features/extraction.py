@@ -5,33 +5,31 @@
                                                                    ▼  │ by the images' content
                                                                    cache
 
-Processes of torch.distributed can share the images out: each extracts its part, :func:`together`
-tells all of them when one has failed, and :func:`gather` puts the parts together.
+Processes of torch.distributed can share the images out: each extracts its part, and :func:`gather`
+puts the parts together.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from gqlib.data.sources import Images
+from gqlib._utils.distributed import rank_and_world
+from gqlib.data.images import Images
 from gqlib.features._pipeline import Item, Progress, Table, bar, batches, cores, keys_of, run
 from gqlib.features.cache import Cache, default_cache
 
 if TYPE_CHECKING:
-    from gqlib.features.extractors import Extractor
+    from gqlib.features.base import Extractor
 
-__all__ = ["Extracted", "default_cache", "extract", "gather", "together"]
-
-T = TypeVar("T")
+__all__ = ["Extracted", "default_cache", "extract", "gather"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +59,7 @@ def extract(
     images: Images,
     extractor: Extractor,
     *,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     cache: str | os.PathLike[str] | None = None,
     progress: Progress = False,
     workers: int | None = None,
@@ -72,19 +70,17 @@ def extract(
 
     Images of the same content are computed once. What is in the cache is not computed again, and
     what is new is added to it, also when this function is interrupted; a cache that cannot be
-    written is told in ``warnings`` and otherwise no matter. Beside the result, memory is held for
-    three batches of prepared images and two shards.
+    written only adds a warning. Besides the result, memory is held for three batches of prepared
+    images and two shards.
 
     Args:
         images: What to read.
         extractor: As :func:`gqlib.features.load_extractor` gives it.
-        batch_size: How many images go through the extractor at once. Features depend on it no more
-            than by rounding.
+        batch_size: How many images go through the extractor at once, by default what suits it.
+            Features depend on it no more than by rounding.
         cache: Folder of the features of earlier runs, such as :func:`default_cache`; by default
             nothing is kept. Rows are found by the content of the images and the extractor's name
-            and resize mode. It is used only for extractors whose name holds the SHA-256 of what
-            they compute with, or that have an attribute ``cacheable`` that is True: the name of a
-            function stays the same when the function changes.
+            and resize mode. It is used only for extractors that are ``cacheable``.
         progress: Whether to show a bar with the rate and the time left on stderr, or a function
             that is called with the number of images that are done and that there are.
         workers: Number of threads that read and prepare images; by default as many as the process
@@ -104,6 +100,7 @@ def extract(
             raise ValueError(f"{name} is {value}, expected at least 1")
     if not 0 <= rank < world:
         raise ValueError(f"shard is {shard}, expected (rank, number) with 0 ≤ rank < number")
+    batch_size = extractor.batch_size if batch_size is None else batch_size
     share = range(rank, len(images), world)
     workers = workers or cores()
     warnings = list(images.warnings)
@@ -115,7 +112,7 @@ def extract(
     times = Counter(keys)
 
     store = None
-    if cache is not None and getattr(extractor, "cacheable", "sha256:" in extractor.name):
+    if cache is not None and extractor.cacheable:
         store = Cache(Path(cache).expanduser(), extractor)
     table = Table(len(share), extractor)
     missing, cached = set(first), 0
@@ -165,45 +162,6 @@ def extract(
         computed=len(todo),
         cached=cached,
     )
-
-
-def together(work: Callable[[], T]) -> T:
-    """What ``work()`` gives, once it has succeeded in all processes of torch.distributed.
-
-    To be called by all of them, around work that can fail in one and that calls none of
-    torch.distributed's functions itself: the others would wait in vain for the one that failed.
-    Where no process group was started, this is ``work()``.
-
-        part = together(lambda: extract(images, extractor, shard=(rank, world_size)))
-        whole = gather(part, len(images))
-
-    Raises:
-        ValueError: The work failed in some process; in every process the sentence of the first
-            one, by rank.
-    """
-    import torch.distributed as dist
-
-    rank, world = rank_and_world()
-    if world == 1:
-        return work()
-    failure: Exception | None = None
-    try:
-        result = work()
-    except Exception as error:
-        failure = error
-    sentences: list[str | None] = [None] * world
-    dist.all_gather_object(sentences, None if failure is None else _sentence(failure, rank))
-    for sentence in sentences:
-        if sentence is not None:
-            raise ValueError(sentence) from failure
-    return result
-
-
-def _sentence(error: Exception, rank: int) -> str:
-    text = " ".join(str(error).split())
-    if text and isinstance(error, ValueError | OSError):
-        return text
-    return f"process {rank} failed with {type(error).__name__}: {text}"
 
 
 def gather(extracted: Extracted, n: int) -> Extracted:
@@ -282,12 +240,3 @@ def _interleaved(own: Tensor, n: int, width: int, rank: int, world: int) -> Tens
             dist.broadcast(part[:rows], r)
             whole[r::world] = part[:rows].cpu()
     return whole
-
-
-def rank_and_world() -> tuple[int, int]:
-    """This process's rank and their number: (0, 1) where no process group was started."""
-    import torch.distributed as dist
-
-    if not (dist.is_available() and dist.is_initialized()):
-        return 0, 1
-    return dist.get_rank(), dist.get_world_size()

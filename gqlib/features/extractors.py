@@ -11,73 +11,30 @@ tensor, the tensors are stacked, and the extractor is called with the batch.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import hashlib
 import importlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gqlib.features.images import check_range, unit_floats
+from gqlib._utils.arrays import from_numpy
+from gqlib._utils.devices import device as device_of
+from gqlib.features.base import (
+    DIGEST,
+    Extractor,
+    checked_image,
+    digest,
+    float_image,
+    full_precision,
+)
 
 #: The extractors that have a name of their own.
 NAMES = ("digits", "inception", "pixels")
-#: Hexadecimal digits of a weight file's SHA-256 that go into an extractor's name.
-DIGEST = 16
-
-
-@runtime_checkable
-class Extractor(Protocol):
-    """Images to features. A class that derives from this one needs to write ``both`` alone.
-
-    Attributes:
-        name: Identity, kept with saved statistics: what is computed, and with which weights.
-        resize: How an image is brought to the extractor's size; ``"none"`` where it is not.
-        dims: Features of an image, or None where that depends on the images.
-    """
-
-    name: str
-    resize: str
-    dims: int | None
-
-    def prepare(self, image: Tensor) -> Tensor:
-        """One image as the network takes it, of the same shape and dtype for all images.
-
-        May be called from several threads at once.
-
-        Args:
-            image: [C, H, W] with 1 or 3 channels, uint8 or floats in [0, 1].
-
-        Raises:
-            ValueError: Another image, or one that this extractor is not for.
-        """
-        ...
-
-    def both(self, batch: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Features and class probabilities of prepared images, from one pass.
-
-        Args:
-            batch: [B, …], results of :meth:`prepare`, stacked.
-
-        Returns:
-            float32 [B, D] and float32 [B, K], or None for an extractor that knows no classes; on
-            the CPU, without a graph.
-        """
-        ...
-
-    def __call__(self, batch: Tensor) -> Tensor:
-        """The features alone, float32 [B, D]."""
-        return self.both(batch)[0]
-
-    def probabilities(self, batch: Tensor) -> Tensor | None:
-        """The class probabilities alone, float32 [B, K], or None."""
-        return self.both(batch)[1]
 
 
 def load_extractor(
@@ -119,14 +76,14 @@ def load_extractor(
     if name == "pixels":
         return _Pixels()
     if name == "digits":
-        return _Digits(_device(device))
+        return _Digits(device_of(device))
     if name == "inception":
         from gqlib.features.inception import Inception
 
         return Inception(
             weights,
             resize="bilinear" if resize is None else resize,
-            device=_device(device),
+            device=device_of(device),
             mixed_precision=mixed_precision,
         )
     if isinstance(name, Extractor):
@@ -137,49 +94,7 @@ def load_extractor(
             f"{_label(name)} is a {type(function).__name__}, expected a function from a uint8 "
             "[B, C, H, W] batch to features (B, D)"
         )
-    return _Function(function, _label(name), None if device is None else _device(device))
-
-
-def checked_image(image: Tensor) -> Tensor:
-    """``image`` as it is, a [C, H, W] tensor with 1 or 3 channels, uint8 or floats in [0, 1].
-
-    Raises:
-        ValueError: Something else.
-    """
-    image = torch.as_tensor(image)
-    if image.ndim != 3 or image.shape[0] not in (1, 3) or not image.numel():
-        hint = "drop the alpha channel" if image.ndim == 3 and image.shape[0] == 4 else "convert it"
-        raise ValueError(
-            f"an image has shape {list(image.shape)}, expected [C, H, W] with 1 channel (grey) or "
-            f"3 (red, green, blue): {hint}"
-        )
-    if image.dtype != torch.uint8 and not image.is_floating_point():
-        raise ValueError(
-            f"an image is {image.dtype}, expected uint8 (0 … 255) or floats in [0, 1]: convert it"
-        )
-    check_range(image)
-    return image
-
-
-def float_image(image: Tensor) -> Tensor:
-    """A checked image as float32 in [0, 1]."""
-    return unit_floats(checked_image(image)).to(torch.float32)
-
-
-def full_precision(device: torch.device) -> contextlib.AbstractContextManager[None]:
-    """Convolutions with all 24 bits of a float32: by default cuDNN rounds their inputs to 11."""
-    if device.type != "cuda":
-        return contextlib.nullcontext()
-    flags: contextlib.AbstractContextManager[None] = torch.backends.cudnn.flags(
-        enabled=True, allow_tf32=False
-    )
-    return flags
-
-
-def digest(path: Path) -> str:
-    """A file's SHA-256 in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return _Function(function, _label(name), None if device is None else device_of(device))
 
 
 class _Digits(Extractor):
@@ -193,6 +108,8 @@ class _Digits(Extractor):
         self.name = f"gqlib digits sha256:{digest(digits.WEIGHTS)[:DIGEST]}"
         self.resize = "none"
         self.dims: int | None = digits.FEATURES
+        self.batch_size = 1000  # a small network is faster on many small images at once
+        self.cacheable = True
 
     def prepare(self, image: Tensor) -> Tensor:
         floats = float_image(image)
@@ -287,9 +204,7 @@ class _Function(Extractor):
         want = f"expected ({n}, D) finite real numbers, one row an image"
         array = answer
         if isinstance(array, np.ndarray) and array.dtype.kind in "fiub":
-            # torch knows no negative strides and no other byte order.
-            own = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
-            array = torch.from_numpy(own)
+            array = from_numpy(array)
         if not isinstance(array, Tensor) or array.is_complex():
             kind = f"{array.dtype} values" if hasattr(array, "dtype") else type(array).__name__
             raise ValueError(f"{self.name} returned {kind}, {want}")
@@ -309,13 +224,6 @@ class _Function(Extractor):
                 f"{self.name} returned {bad} values that are NaN or infinite as float32, {want}"
             )
         return features
-
-
-def _device(name: str | None) -> torch.device:
-    # Imported here since the loop of the training is of no other use to features.
-    from gqlib.training import device
-
-    return device(name)
 
 
 def _label(name: object) -> str:

@@ -36,7 +36,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from gqlib.features.extractors import DIGEST, Extractor, digest, float_image, full_precision
+from gqlib.features.base import DIGEST, Extractor, digest, float_image, full_precision
 
 FEATURES = 2048
 CLASSES = 1008
@@ -274,6 +274,8 @@ class Inception(Extractor):
             self.name += f" {str(self._sixteen).removeprefix('torch.')}"
         self.resize = RESIZES[resize]
         self.dims: int | None = FEATURES
+        self.input_size: int | None = SIZE
+        self.cacheable = True
 
     def prepare(self, image: Tensor) -> Tensor:
         """The image as float32 [3, 299, 299] in [−1, 1]; a grey one has its channel repeated."""

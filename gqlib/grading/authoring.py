@@ -16,7 +16,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from gqlib import files
+from gqlib._utils import atomic
 
 #: A notebook beyond this size is slow to open and to review.
 MAX_BYTES = 1_000_000
@@ -111,7 +111,7 @@ def execute(nb: NotebookNode, folder: Path, timeout: int = 600) -> None:
 
 def write(nb: NotebookNode, path: Path) -> None:
     """Write the notebook whole or not at all."""
-    files.write_text(path, nbformat.writes(nb) + "\n")
+    atomic.write_text(path, nbformat.writes(nb) + "\n")
 
 
 def normalise(path: Path) -> None:

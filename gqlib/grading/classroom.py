@@ -13,8 +13,8 @@ import nbformat
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 
+from gqlib._utils.search_paths import put_programs_first
 from gqlib.grading import authoring, submissions
-from gqlib.search_paths import put_programs_first
 
 
 def course_copy(root: Path, folder: Path, lessons: list[str] | None = None) -> list[str]:

@@ -26,7 +26,8 @@ from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade, is_locked, is_solution
 from traitlets import Bool, Dict, Unicode
 
-from gqlib import __version__, files
+from gqlib import __version__
+from gqlib._utils import atomic
 from gqlib.grading.sandbox.limits import MIB, Limits
 from gqlib.grading.sandbox.pool import Cell, Executed, Pool, PoolEnded
 
@@ -186,7 +187,7 @@ class Results:
     def put(self, key: str, executed: Executed) -> None:
         """Keep what a work yielded, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        files.write_text(self._path(key), json.dumps(dataclasses.asdict(executed)))
+        atomic.write_text(self._path(key), json.dumps(dataclasses.asdict(executed)))
 
     def keep_only(self, keys: Set[str]) -> None:
         """Remove the results of all other submissions."""

@@ -17,7 +17,7 @@ from typing import Any
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import ExportPlugin
 
-from gqlib import files
+from gqlib._utils import atomic
 
 
 class CanvasExport(ExportPlugin):  # type: ignore[misc]
@@ -91,5 +91,5 @@ def _text(value: str) -> str:
 
 
 def _write(path: Path, rows: Sequence[Sequence[str]]) -> None:
-    with files.replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+    with atomic.replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(rows)

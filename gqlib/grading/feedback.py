@@ -14,8 +14,8 @@ from pathlib import Path
 
 from nbgrader.converters.generate_feedback import GenerateFeedback
 
-from gqlib.grading.course import Course, OfOneStudent, sentence
-from gqlib.search_paths import put_programs_first
+from gqlib._utils.search_paths import put_programs_first
+from gqlib.grading.workspace import Course, OfOneStudent, sentence
 
 
 class _Page(OfOneStudent, GenerateFeedback):  # type: ignore[misc]

@@ -30,13 +30,13 @@ from concurrent.futures import (
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gqlib import files
+from gqlib._utils import atomic
 from gqlib.grading import cluster, submissions
-from gqlib.grading.course import Course, Sanitiser, sentence
 from gqlib.grading.execution import Work, close_pools, execute, keep_apart
 from gqlib.grading.sandbox.bubblewrap import NoSandbox
 from gqlib.grading.sandbox.limits import Limits
 from gqlib.grading.sandbox.pool import Executed
+from gqlib.grading.workspace import Course, Sanitiser, sentence
 
 
 @dataclass
@@ -255,7 +255,7 @@ class _Grading:
         except Exception as error:  # whatever a student's file does to nbgrader
             self._failed(submission, error)
         else:
-            files.write_text(place, self._stamp(submission))
+            atomic.write_text(place, self._stamp(submission))
             submission.fresh = True
             self._finished(submission)
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from gqlib import files
+from gqlib._utils import atomic
 from gqlib.grading.classroom import course_copy, nbgrader
 
 
@@ -25,7 +25,7 @@ def generate(root: Path, output: Path) -> list[Path]:
             made = folder / "lessons" / name / f"{name}.ipynb"
             target = output / name / made.name
             target.parent.mkdir(parents=True, exist_ok=True)
-            with files.replacing(target) as part:
+            with atomic.replacing(target) as part:
                 shutil.copyfile(made, part)
             written.append(target)
     return written

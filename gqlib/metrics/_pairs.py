@@ -14,7 +14,7 @@ from typing import Protocol
 
 import torch
 
-from gqlib.metrics._input import chunks, offsets, wide
+from gqlib.metrics._validate import chunks, offsets, to_float64
 
 #: Points a side of a tile: 8 MiB of float64 a tile, which stays in a processor's cache.
 TILE = 1024
@@ -66,7 +66,7 @@ class Tile:
 
 def centre_of(x: torch.Tensor) -> torch.Tensor:
     """The mean of the rows, (D,), in float64, to all digits even far from 0."""
-    origin = wide(x[:1])[0]
+    origin = to_float64(x[:1])[0]
     sums = [offsets(rows, origin).sum(0) for rows in chunks(x, _ROWS)]
     return origin + torch.stack(sums).sum(0) / len(x)
 
@@ -135,10 +135,10 @@ def exact_squares(
     """‖x[i] − y[j]‖² of pairs of rows, (P,), by differences in float64."""
     step = max(1, _GATHER // x.shape[1])
     parts = [
-        (wide(x[a]) - wide(y[b])).square().sum(1)
+        (to_float64(x[a]) - to_float64(y[b])).square().sum(1)
         for a, b in zip(i.split(step), j.split(step), strict=True)
     ]
-    return torch.cat(parts) if parts else wide(x[:0]).sum(1)
+    return torch.cat(parts) if parts else to_float64(x[:0]).sum(1)
 
 
 class Visitor(Protocol):

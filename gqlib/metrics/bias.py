@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gqlib.metrics._input import Array
+from gqlib.metrics._validate import Array
 from gqlib.metrics.result import Interval, Result, check_level, normal_interval, wilson_interval
 
 #: A group is absent where its share among the fakes is below this times that among the real ones.
@@ -31,7 +31,7 @@ class GapResult(Result):
         shifts: From each group to its share among the fakes less that among the real samples.
         shift_intervals: From each group to an interval for its shift (Newcombe 1998, method 10), at
             the level asked for, or 95 %.
-        null: The gap to be expected between two samples of one law at these sizes.
+        expected: The gap to be expected between two samples of one law at these sizes.
         p_value: Probability of shares as different as these or more between samples of one law, by
             Pearson's χ² test.
         counts: From each group to its numbers of real samples and of fakes.
@@ -39,7 +39,7 @@ class GapResult(Result):
 
     shifts: Mapping[Any, float]
     shift_intervals: Mapping[Any, Interval]
-    null: float
+    expected: float
     p_value: float
     counts: Mapping[Any, tuple[int, int]]
 
@@ -109,7 +109,7 @@ def _gap(names: list[Any], counts: np.ndarray[Any, Any], confidence: float | Non
         for name, a, b in zip(names, *counts, strict=True)
     }
     pooled = (counts[0] + counts[1]) / (n + m)
-    null = float(np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m) * 2 / math.pi).sum() / 2)
+    expected = float(np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m) * 2 / math.pi).sum() / 2)
     gap = float(np.abs(q - p).sum() / 2)
     interval = None
     if confidence is not None:
@@ -130,7 +130,7 @@ def _gap(names: list[Any], counts: np.ndarray[Any, Any], confidence: float | Non
         name="representation gap",
         shifts=dict(zip(names, (q - p).tolist(), strict=True)),
         shift_intervals=intervals,
-        null=null,
+        expected=expected,
         p_value=_p_value(counts[0], counts[1]),
         counts=dict(zip(names, zip(*counts.tolist(), strict=True), strict=True)),
     )

@@ -10,12 +10,10 @@ J. Lin, "Divergence measures based on the Shannon entropy", IEEE Trans. Inf. The
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 
-from gqlib.metrics._input import Array, finite, tensor, wide
+from gqlib.metrics._validate import Array, finite, tensor, to_float64
 
 
 def kl_divergence(p: Array, q: Array) -> torch.Tensor:
@@ -59,7 +57,7 @@ def gaussian_kl(mu0: Array, cov0: Array, mu1: Array, cov1: Array) -> torch.Tenso
             semi-definite, or a singular ``cov1`` (whether the divergence is then finite depends on
             the two supports: project both laws on them first).
     """
-    m0, m1 = _vector(mu0, "mu0"), _vector(mu1, "mu1")
+    m0, m1 = checked_vector(mu0, "mu0"), checked_vector(mu1, "mu1")
     c0, c1 = _matrix(cov0, "cov0"), _matrix(cov1, "cov1")
     dims = {"mu0": m0.shape[-1], "cov0": c0.shape[-1], "mu1": m1.shape[-1], "cov1": c1.shape[-1]}
     if len(set(dims.values())) > 1:
@@ -86,48 +84,12 @@ def gaussian_kl(mu0: Array, cov0: Array, mu1: Array, cov1: Array) -> torch.Tenso
     return torch.where(singular0, torch.inf, total / 2)
 
 
-def gaussian_kl_diagonal(mu0: Array, var0: Array, mu1: Array, var1: Array) -> torch.Tensor:
-    """KL of Gaussians with independent coordinates; everything broadcasts to (…, D).
-
-    Args:
-        mu0, mu1: Means.
-        var0, var1: Variances (not standard deviations), positive.
-
-    Returns:
-        float64 tensor of shape (…), in nats, summed over the last axis.
-
-    Raises:
-        ValueError: A NaN, or a variance that is not positive.
-    """
-    m0, m1 = _vector(mu0, "mu0"), _vector(mu1, "mu1")
-    v0, v1 = _vector(var0, "var0"), _vector(var1, "var1")
-    for name, v in (("var0", v0), ("var1", v1)):
-        if bool((v <= 0).any()):
-            raise ValueError(f"{name} has the entry {float(v.min()):g}, expected variances > 0")
-    excess = v0 / v1 - 1
-    return ((excess - torch.log1p(excess)) + (m1 - m0).square() / v1).sum(-1) / 2
-
-
-def kl_monte_carlo(
-    log_p: Callable[[torch.Tensor], torch.Tensor],
-    log_q: Callable[[torch.Tensor], torch.Tensor],
-    samples: torch.Tensor,
-) -> float:
-    """Unbiased estimate of KL(p‖q) in nats: the mean of log p − log q over samples from p.
-
-    Args:
-        log_p, log_q: Map samples of shape (n, …) to log-densities of shape (n,).
-        samples: Shape (n, …), drawn from p.
-    """
-    return float((wide(log_p(samples)) - wide(log_q(samples))).detach().mean())
-
-
 def _kl(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(-1)
 
 
 def _probabilities(p: Array, q: Array) -> tuple[torch.Tensor, torch.Tensor]:
-    a, b = _vector(p, "p"), _vector(q, "q")
+    a, b = checked_vector(p, "p"), checked_vector(q, "q")
     try:
         shape = np.broadcast_shapes(a.shape, b.shape)
     except ValueError as error:
@@ -145,11 +107,11 @@ def _probabilities(p: Array, q: Array) -> tuple[torch.Tensor, torch.Tensor]:
     return a, b
 
 
-def _vector(x: Array, name: str) -> torch.Tensor:
+def checked_vector(x: Array, name: str) -> torch.Tensor:
     t = finite(tensor(x, name), name)
     if t.ndim == 0:
         raise ValueError(f"{name} is a single number, expected shape (…, D): give it as x[None]")
-    return wide(t)
+    return to_float64(t)
 
 
 def _matrix(x: Array, name: str) -> torch.Tensor:
@@ -159,7 +121,7 @@ def _matrix(x: Array, name: str) -> torch.Tensor:
             f"{name} has shape {tuple(t.shape)}, expected square matrices (…, D, D): "
             "turn variances into a matrix with torch.diag_embed"
         )
-    t = wide(t)
+    t = to_float64(t)
     if not torch.allclose(t, t.mT, rtol=1e-5, atol=1e-8 * float(t.abs().max())):
         raise ValueError(f"{name} is not symmetric, expected a covariance matrix")
     return (t + t.mT) / 2

@@ -19,7 +19,7 @@ from typing import Literal, overload
 import torch
 from torch.nn.functional import conv2d
 
-from gqlib.metrics._input import Array, chunks, pair, wide
+from gqlib.metrics._validate import Array, chunks, pair, to_float64
 from gqlib.metrics.result import Result, mean_interval
 
 WINDOW, SIGMA, K1, K2 = 11, 1.5, 0.01, 0.03
@@ -183,7 +183,10 @@ def _per_sample(
     a, b = a.reshape(len(a), -1, *a.shape[2:]), b.reshape(len(b), -1, *b.shape[2:])
     rows = max(1, _BLOCK // a[0].numel())
     return torch.cat(
-        [error(wide(p), wide(q)) for p, q in zip(chunks(a, rows), chunks(b, rows), strict=True)]
+        [
+            error(to_float64(p), to_float64(q))
+            for p, q in zip(chunks(a, rows), chunks(b, rows), strict=True)
+        ]
     )
 
 

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 import torch
 
-from gqlib.metrics import _input
-from gqlib.metrics._frechet_law import expected_frechet, standard_error
-from gqlib.metrics._input import Array, same_width
+from gqlib.metrics._fit import Fit, fit_samples
+from gqlib.metrics._frechet_error import expected_frechet, standard_error
 from gqlib.metrics._pairs import around_real, visit
+from gqlib.metrics._validate import Array, check_features, same_width
 from gqlib.metrics.bias import GapResult, representation_gap
 from gqlib.metrics.extrapolation import ExtrapolatedResult, extrapolated
-from gqlib.metrics.frechet import Fit, distance_of_fits, fit_samples, frechet_distance
+from gqlib.metrics.frechet import distance_of_fits, frechet_distance
 from gqlib.metrics.gaussian import GaussianStatistics
 from gqlib.metrics.inception_score import InceptionScoreResult, inception_score
 from gqlib.metrics.kernel import KernelResult, KernelVisitor
@@ -42,7 +42,7 @@ class Evaluation:
         n_real: Number of real samples, ``None`` if unknown.
         n_fake: Number of fakes, likewise.
         vendi_score: Of the fakes; ``real_vendi_score`` is that of the real samples beside it.
-        faithful: From the name of a value to what fakes of the real law would get at these sizes.
+        expected: From the name of a value to what fakes of the real law would get at these sizes.
         notes: What was skipped, and what to give for it.
     """
 
@@ -59,7 +59,7 @@ class Evaluation:
     authenticity: MemorisationResult | None = None
     copying_test: MemorisationResult | None = None
     representation_gap: GapResult | None = None
-    faithful: Mapping[str, float]
+    expected: Mapping[str, float]
     notes: tuple[str, ...] = ()
 
     @property
@@ -78,7 +78,7 @@ class Evaluation:
         """Everything as plain Python objects."""
         head = {"n_real": self.n_real, "n_fake": self.n_fake}
         results = {name: result.to_dict() for name, result in self.results.items()}
-        tail = {"faithful": plain(self.faithful), "notes": list(self.notes)}
+        tail = {"expected": plain(self.expected), "notes": list(self.notes)}
         return {**head, **results, **tail, "warnings": list(self.warnings)}
 
     def json(self, indent: int | None = None) -> str:
@@ -155,7 +155,7 @@ def evaluate(
             n_real=n,
             n_fake=m,
             frechet_distance=distance,
-            faithful=_nulls(others),
+            expected=_expected(others),
             notes=tuple(notes),
             **others,
         )
@@ -172,8 +172,8 @@ def evaluate(
         scores = with_intervals(scores, x, y, confidence, seed)
     progress("diversity")
     others |= _diversity({"vendi_score": y, "real_vendi_score": x}, confidence, seed, notes)
-    faithful = _nulls(others) | {"frechet_distance": frechet.expected, "kernel_distance": 0.0}
-    faithful |= {} if scores is None else scores.null
+    expected = _expected(others) | {"frechet_distance": frechet.expected, "kernel_distance": 0.0}
+    expected |= {} if scores is None else scores.expected
     infinity = None
     if confidence is not None and len(y) >= 20:
         progress("infinity")
@@ -189,20 +189,20 @@ def evaluate(
         frechet_distance_infinity=infinity,
         kernel_distance=kernel,
         neighbour_scores=scores,
-        faithful=faithful,
+        expected=expected,
         notes=tuple(notes),
         **others,
     )
 
 
 def _samples(x: Array | GaussianStatistics, name: str) -> torch.Tensor | None:
-    return None if isinstance(x, GaussianStatistics) else _input.features(x, name)
+    return None if isinstance(x, GaussianStatistics) else check_features(x, name)
 
 
-def _nulls(found: Mapping[str, Any]) -> dict[str, float]:
+def _expected(found: Mapping[str, Any]) -> dict[str, float]:
     """What a faithful model would get, of the results that tell it themselves."""
-    nulls = {name: getattr(result, "null", None) for name, result in found.items()}
-    return {name: null for name, null in nulls.items() if null is not None}
+    values = {name: getattr(result, "expected", None) for name, result in found.items()}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _diversity(

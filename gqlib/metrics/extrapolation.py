@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gqlib.metrics._frechet_law import standard_error
-from gqlib.metrics._input import Array, features, same_width
-from gqlib.metrics.frechet import Fit, few, fit, fit_samples, squared_distance
+from gqlib.metrics._fit import Fit, fit, fit_samples, sample_size_warnings
+from gqlib.metrics._frechet_error import standard_error
+from gqlib.metrics._validate import Array, check_features, same_width
+from gqlib.metrics.frechet import squared_distance
 from gqlib.metrics.gaussian import GaussianStatistics
 from gqlib.metrics.result import Result, check_level, normal_interval
 
@@ -65,7 +66,7 @@ def frechet_distance_infinity(
     """
     if points < 2:
         raise ValueError(f"points={points}, expected at least 2 sizes to lay a line through")
-    t = features(fake, "fake", at_least=20)
+    t = check_features(fake, "fake", at_least=20)
     if confidence is not None:
         check_level(confidence)
         if isinstance(real, GaussianStatistics) or points < 3:
@@ -79,7 +80,7 @@ def frechet_distance_infinity(
     if confidence is not None:
         assert not isinstance(real, GaussianStatistics)
         everyone = fit_samples(t, "fake").to(whole.mean.device)
-        error = standard_error(whole, everyone, features(real, "real"), t)
+        error = standard_error(whole, everyone, check_features(real, "real"), t)
     return extrapolated(whole, t, points, seed, confidence, error)
 
 
@@ -108,7 +109,7 @@ def extrapolated(
     if confidence is not None:
         error = math.hypot(error, _intercept_error(sizes, values))
         interval = normal_interval(intercept, error, confidence)  # below 0 too, as the value
-    warnings = few(whole.n, d, "real")
+    warnings = sample_size_warnings(whole.n, d, "real")
     if sizes[0] <= d:
         warnings.append(
             f"the smallest subset has {sizes[0]} samples for {d} features, where the bias is no "

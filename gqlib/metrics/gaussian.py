@@ -10,19 +10,18 @@ Stanford report STAN-CS-79-773, 1979.
 from __future__ import annotations
 
 import os
-import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from gqlib.metrics._input import Array, chunks, features, finite, offsets, tensor, wide
+from gqlib._utils import atomic
+from gqlib.metrics._linalg import gram, moments
+from gqlib.metrics._validate import Array, check_features, chunks, offsets, to_float64
 
 #: Rows that are widened to float64 at a time.
 _ROWS = 8192
-#: Rows or columns of a block of a matrix of which half is computed: enough for a fast product.
-BLOCK = 512
 #: Of a file of statistics; a higher one is refused.
 _VERSION = 1
 _KEYS = ("mu", "sigma", "version", "n", "extractor", "resize")
@@ -105,7 +104,7 @@ class GaussianStatistics:
 
     def update(self, x: Array) -> GaussianStatistics:
         """Add the rows of ``x``, shape (N, D), N ≥ 1, in place; returns itself."""
-        t = features(x, "x", at_least=1)
+        t = check_features(x, "x", at_least=1)
         self._known("update")
         if self.dims not in (0, t.shape[1]):
             raise ValueError(
@@ -113,7 +112,7 @@ class GaussianStatistics:
                 "use one feature extractor for all batches"
             )
         if self._n == 0:
-            self._origin = wide(t[:1])[0].clone()
+            self._origin = to_float64(t[:1])[0].clone()
             self._offset = torch.zeros_like(self._origin)
             self._scatter = torch.zeros(t.shape[1], t.shape[1]).to(self._origin)
         for rows in chunks(t, _ROWS):
@@ -148,13 +147,9 @@ class GaussianStatistics:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an ``.npz`` with ``mu`` and ``sigma`` as pytorch-fid reads them, and the rest."""
         mu, sigma = self.mean.cpu().numpy(), self.cov.cpu().numpy()
-        target = Path(path)
-        handle, name = tempfile.mkstemp(dir=target.parent, suffix=".npz")
-        os.close(handle)
-        temporary = Path(name)
-        try:
+        with atomic.replacing(Path(path)) as part, part.open("wb") as file:
             np.savez(
-                temporary,
+                file,
                 mu=mu,
                 sigma=sigma,
                 version=_VERSION,
@@ -162,10 +157,6 @@ class GaussianStatistics:
                 extractor=self.extractor,
                 resize=self.resize,
             )
-            temporary.chmod(0o644)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> GaussianStatistics:
@@ -270,69 +261,6 @@ class GaussianStatistics:
         n = "unknown" if self._n is None else self._n
         made = f", extractor={self.extractor!r}" if self.extractor else ""
         return f"GaussianStatistics(n={n}, dims={self.dims}{made})"
-
-
-def gram(x: torch.Tensor) -> torch.Tensor:
-    """XᵀX (D, D), of which the blocks below the diagonal are copied."""
-    d = x.shape[1]
-    product = x.new_empty(d, d)
-    for start in range(0, d, BLOCK):
-        stop = min(start + BLOCK, d)
-        product[:stop, start:stop] = x[:, :stop].T @ x[:, start:stop]
-        product[start:stop, :start] = product[:start, start:stop].T
-    return product
-
-
-def cholesky(matrix: torch.Tensor) -> torch.Tensor | None:
-    """The lower triangular L with LLᵀ = ``matrix``, or None where it is not positive definite.
-
-    In blocks on a CPU, where PyTorch's own takes twice the time.
-    """
-    size = len(matrix) if matrix.is_cuda else BLOCK // 2
-    lower = matrix.clone()
-    for start in range(0, len(lower), size):
-        rest = start + size
-        corner, failed = torch.linalg.cholesky_ex(lower[start:rest, start:rest])
-        if int(failed):
-            return None
-        lower[start:rest, start:rest] = corner
-        below = lower[rest:, start:rest]
-        below.copy_(torch.linalg.solve_triangular(corner.mT, below, upper=True, left=False))
-        for column in range(rest, len(lower), BLOCK):
-            rows, columns = lower[column:], lower[column : column + BLOCK, start:rest]
-            rows[:, column : column + BLOCK].addmm_(rows[:, start:rest], columns.mT, alpha=-1)
-    return lower.tril_()
-
-
-def above_rounding(values: torch.Tensor) -> torch.Tensor:
-    """Which of the ascending eigenvalues of a matrix are more than rounding of the largest."""
-    return values > len(values) * 2.3e-16 * values[-1]
-
-
-def symmetric(matrix: Array, name: str) -> torch.Tensor:
-    t = finite(tensor(matrix, name), name)
-    if t.ndim != 2 or t.shape[0] != t.shape[1] or t.shape[0] == 0:
-        raise ValueError(f"{name} has shape {tuple(t.shape)}, expected a square matrix (D, D)")
-    t = wide(t)
-    off = float((t - t.T).abs().max())
-    if off > 1e-5 * float(t.abs().max()):
-        raise ValueError(
-            f"{name} differs from its transpose by up to {off:.3g}, expected a symmetric matrix"
-        )
-    return (t + t.T) / 2
-
-
-def moments(
-    mean: Array, cov: Array, mean_name: str, cov_name: str
-) -> tuple[torch.Tensor, torch.Tensor]:
-    m = finite(tensor(mean, mean_name), mean_name)
-    c = symmetric(cov, cov_name)
-    if m.ndim != 1 or len(m) != len(c):
-        raise ValueError(
-            f"{mean_name} has shape {tuple(m.shape)} and {cov_name} {tuple(c.shape)}, "
-            "expected (D,) and (D, D)"
-        )
-    return wide(m).to(c.device), c
 
 
 def same_source(first: GaussianStatistics, second: GaussianStatistics) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import torch
 
-from gqlib.metrics._input import Array, features, wide
+from gqlib.metrics._validate import Array, check_features, to_float64
 from gqlib.metrics.result import Result, normal_interval
 
 #: How far the sum of a sample's probabilities may be from 1: float16's rounding over 1,000 classes.
@@ -51,7 +51,7 @@ def inception_score(
     """
     if (probabilities is None) == (logits is None):
         raise ValueError("give either probabilities or logits, of shape (N, K)")
-    p = _softmax(logits) if probabilities is None else _checked(probabilities)
+    p = _softmax(logits) if probabilities is None else checked_probabilities(probabilities)
     n = len(p)
     if not 1 <= splits <= n:
         raise ValueError(f"splits={splits}, expected between 1 and the number of samples, {n}")
@@ -82,7 +82,6 @@ def inception_score(
         )
     return InceptionScoreResult(
         value=value,
-        n_real=0,
         n_fake=n,
         interval=interval,
         warnings=tuple(warnings),
@@ -92,42 +91,12 @@ def inception_score(
     )
 
 
-def marginal(probabilities: torch.Tensor) -> torch.Tensor:
-    """Shape (K,): how often each class is given, the mean over N fakes of their verdicts (N, K).
-
-    Raises:
-        ValueError: Another rank, no rows, a NaN, rows that do not sum to 1.
-    """
-    dtype = probabilities.dtype if probabilities.is_floating_point() else torch.float32
-    return _checked(probabilities).mean(0).to(probabilities.device, dtype)
-
-
-def entropy_terms(probabilities: Array) -> tuple[float, float]:
-    """The two terms of log IS = H(y) − H(y|x), in nats.
-
-    Barratt and Sharma 2018, section 3. The score rewards a large H(y), the entropy of the
-    marginal (varied verdicts), and a small H(y|x), the mean entropy of a verdict (sure ones).
-
-    Args:
-        probabilities: Shape (N, K), each row of sum 1; exact zeros are allowed.
-
-    Returns:
-        (H(y), H(y|x)): 0 ≤ H(y|x) ≤ H(y) ≤ log K, up to rounding.
-
-    Raises:
-        ValueError: Another rank, no rows, a NaN, rows that do not sum to 1.
-    """
-    p = _checked(probabilities)
-    mean = p.mean(0)
-    return -float(torch.xlogy(mean, mean).sum()), -float(torch.xlogy(p, p).sum(1).mean())
-
-
 def _softmax(logits: Array) -> torch.Tensor:
-    return wide(features(logits, "logits", at_least=1)).softmax(1)
+    return to_float64(check_features(logits, "logits", at_least=1)).softmax(1)
 
 
-def _checked(probabilities: Array) -> torch.Tensor:
-    p = wide(features(probabilities, "probabilities", at_least=1))
+def checked_probabilities(probabilities: Array) -> torch.Tensor:
+    p = to_float64(check_features(probabilities, "probabilities", at_least=1))
     if bool((p < 0).any()):
         raise ValueError(
             f"probabilities has the entry {float(p.min()):.4g}, expected numbers ≥ 0: "

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import torch
 
-from gqlib.metrics._input import Array, features, same_width, wide
 from gqlib.metrics._pairs import Points, Tile, around_real, visit
+from gqlib.metrics._validate import Array, check_features, same_width, to_float64
 from gqlib.metrics.result import Result, check_level, normal_interval
 
 #: Maps x (n, D) and y (m, D), float64, to the kernel matrix (n, m).
@@ -64,7 +64,7 @@ def kernel_distance(
         ValueError: Another rank, a NaN, different D, fewer than two samples, an unknown kernel,
             a subset larger than a side.
     """
-    x, y = features(real, "real"), features(fake, "fake")
+    x, y = check_features(real, "real"), check_features(fake, "fake")
     same_width(x.shape[1], y.shape[1])
     if isinstance(kernel, str) and kernel != "poly3":
         raise ValueError(f'kernel={kernel!r}, expected "poly3" or a function of two arrays')
@@ -143,7 +143,9 @@ class KernelVisitor:
             sides = {"real": self.x.given, "fake": self.y.given}
             rows, columns = sides[row_side][tile.rows], sides[column_side][tile.columns]
             device = self._a.device
-            return wide(self.kernel(wide(rows).to(device), wide(columns).to(device))).clone()
+            return to_float64(
+                self.kernel(to_float64(rows).to(device), to_float64(columns).to(device))
+            ).clone()
         u = tile.inner / self.x.given.shape[1]
         # In the tile's own precision: the rounding of each value is nothing to the mean of all.
         p = self._p[row_side][tile.rows, None].to(u)

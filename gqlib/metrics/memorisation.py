@@ -21,26 +21,28 @@ from functools import cached_property
 
 import torch
 
-from gqlib.metrics._input import Array, features, finite, same_width, tensor, wide
 from gqlib.metrics._pairs import around_real, tiles
+from gqlib.metrics._validate import Array, check_features, same_width
 from gqlib.metrics.neighbours import Nearest
 from gqlib.metrics.result import Interval, Result, check_level, normal_interval, wilson_interval
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemorisationResult(Result):
-    """A memorisation score beside what fresh samples would get.
+    """A memorisation score and what fresh samples would get.
 
     Attributes:
-        null: Authenticity: that of the held-out set, ``None`` without one. C_T: the mean over
+        expected: Authenticity: that of the held-out set, ``None`` without one. C_T: the mean over
             random halves of the held-out set, one half taken for the fakes.
-        null_std: C_T: the standard deviation over these halves, about 1.
+        expected_std: C_T: the standard deviation over these halves, about 1.
         n_train: Number of training samples.
+        n_holdout: Number of held-out samples; ``None`` without any.
     """
 
     n_train: int
-    null: float | None = None
-    null_std: float | None = None
+    n_holdout: int | None = None
+    expected: float | None = None
+    expected_std: float | None = None
 
 
 def authenticity(
@@ -69,19 +71,21 @@ def authenticity(
 def authenticity_of(search: Search, confidence: float | None = None) -> MemorisationResult:
     """The same from a search that may serve both scores."""
     count, n = search.authentic("fake"), len(search.sets["fake"])
-    null = None
+    expected = None
     if "holdout" in search.sets:
-        null = search.authentic("holdout") / len(search.sets["holdout"])
-    warnings = () if null is not None else ("without a held-out set there is no value to expect",)
+        expected = search.authentic("holdout") / len(search.sets["holdout"])
+    warnings = (
+        () if expected is not None else ("without a held-out set there is no value to expect",)
+    )
     return MemorisationResult(
         value=count / n,
-        n_real=search.n_train,
-        n_fake=n,
         n_train=search.n_train,
+        n_holdout=search.n_holdout,
+        n_fake=n,
         interval=None if confidence is None else wilson_interval(count, n, confidence),
         warnings=warnings,
         name="authenticity",
-        null=null,
+        expected=expected,
     )
 
 
@@ -96,7 +100,7 @@ def copying_test(
         fake: Features of the fakes, (n, D).
         confidence: Level of an interval, by the variance of U of DeLong, DeLong and
             Clarke-Pearson 1988.
-        seed: Seeds the random halves of the null.
+        seed: Seeds the random halves of the held-out set.
 
     Raises:
         ValueError: Another rank, a NaN, different D, an empty set.
@@ -116,7 +120,7 @@ def copying_of(
         low, high, level = _z_interval(fakes, held, confidence)
         # Half a pair at the ends must not leave the value itself out.
         interval = Interval(min(low, value), max(high, value), level)
-    null, null_std = None, None
+    expected, expected_std = None, None
     if len(held) >= 2:
         generator = torch.Generator().manual_seed(seed)
         order = [torch.randperm(len(held), generator=generator) for _ in range(_HALVES)]
@@ -124,20 +128,20 @@ def copying_of(
             [copying_z(*held[o.to(held.device)].tensor_split(2)) for o in order],
             dtype=torch.float64,
         )
-        null, null_std = float(halves.mean()), float(halves.std())
+        expected, expected_std = float(halves.mean()), float(halves.std())
     return MemorisationResult(
         value=value,
-        n_real=len(held),
-        n_fake=len(fakes),
         n_train=search.n_train,
+        n_holdout=len(held),
+        n_fake=len(fakes),
         interval=interval,
         name="C_T, z-score of copying (negative: copies)",
-        null=null,
-        null_std=null_std,
+        expected=expected,
+        expected_std=expected_std,
     )
 
 
-#: Random halves of the held-out set for C_T's null.
+#: Random halves of the held-out set, for the C_T to be expected.
 _HALVES = 100
 
 
@@ -147,37 +151,10 @@ def nearest(x: Array, pool: Array) -> tuple[torch.Tensor, torch.Tensor]:
     Returns:
         Distances (N,), float64, and indices (N,), int64; of equally near ones, any.
     """
-    a, b = features(x, "x", at_least=1), features(pool, "pool", at_least=1)
+    a, b = check_features(x, "x", at_least=1), check_features(pool, "pool", at_least=1)
     same_width(a.shape[1], b.shape[1])
     squares, index = _nearest(a, b)
     return squares.sqrt(), index
-
-
-def likelihood_gap(train_nll: Array, test_nll: Array) -> tuple[float, float]:
-    """How much less likely new samples are than the training set, with its standard error.
-
-    Args:
-        train_nll: Negative log-likelihoods of training samples, (n,), n ≥ 2.
-        test_nll: Negative log-likelihoods of samples that the model never saw, (m,), m ≥ 2.
-
-    Returns:
-        mean(test) − mean(train), positive where the model overfits, and √(s²_train/n + s²_test/m).
-
-    Raises:
-        ValueError: Another rank, fewer than 2 values, a NaN or an infinity.
-    """
-    means, variance = [], 0.0
-    for values, name in ((train_nll, "train_nll"), (test_nll, "test_nll")):
-        nll = finite(tensor(values, name), name)
-        if nll.ndim != 1 or len(nll) < 2:
-            raise ValueError(
-                f"{name} has shape {tuple(nll.shape)}, expected (n,) with n ≥ 2: one negative "
-                "log-likelihood a sample"
-            )
-        nll = wide(nll)
-        means.append(float(nll.mean()))
-        variance += float(nll.var()) / len(nll)
-    return means[1] - means[0], math.sqrt(variance)
 
 
 def copying_z(fakes: torch.Tensor, held: torch.Tensor) -> float:
@@ -218,7 +195,7 @@ def _z_interval(fakes: torch.Tensor, held: torch.Tensor, level: float) -> Interv
 
 def nearest_other(x: Array) -> torch.Tensor:
     """Distance of each row of ``x``, (N, D), N ≥ 2, to the nearest other row, (N,), float64."""
-    return _apart(features(x, "x")).sqrt()
+    return _apart(check_features(x, "x")).sqrt()
 
 
 def _nearest(x: torch.Tensor, pool: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -249,12 +226,13 @@ class Search:
 
     def __init__(self, given: Mapping[str, Array | None], train_at_least: int) -> None:
         self.sets = {
-            name: features(x, name, train_at_least if name == "train" else 1)
+            name: check_features(x, name, train_at_least if name == "train" else 1)
             for name, x in given.items()
             if x is not None
         }
         _same_widths(self.sets)
         self.n_train = len(self.sets["train"])
+        self.n_holdout = len(self.sets["holdout"]) if "holdout" in self.sets else None
 
     @cached_property
     def nearest(self) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:

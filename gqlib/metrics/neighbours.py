@@ -23,9 +23,9 @@ from typing import ClassVar
 
 import torch
 
-from gqlib.metrics._halves import DEGREES, standard_errors
-from gqlib.metrics._input import Array, features, same_width, wide
-from gqlib.metrics._pairs import TILE, Points, Tile, around_real, exact_squares, tiles, visit
+from gqlib.metrics._pairs import TILE, Points, Tile, around_real, exact_squares, visit
+from gqlib.metrics._split_half import DEGREES, standard_errors
+from gqlib.metrics._validate import Array, check_features, same_width
 from gqlib.metrics.result import Interval, Results, share_interval, student_interval
 
 #: Candidates kept beyond the k nearest, so that near ties can be settled among them.
@@ -42,11 +42,11 @@ class NeighbourScores(Results):
         density: Mean number of real balls that a fake lies in, over k; may exceed 1.
         coverage: Share of real balls that hold a fake.
         k: The neighbour that a ball reaches to.
-        null: What fakes of the real law would get at these sizes: density and coverage by the
+        expected: What fakes of the real law would get at these sizes: density and coverage by the
             formulas above; precision and recall as the share of real samples that lie in a ball
             of the others, each left out in turn.
         errors: Standard errors of the four, if intervals were asked.
-        null_errors: Those of how far each lies from its ``null``, likewise.
+        gap_errors: Those of how far each lies from its ``expected`` value, likewise.
     """
 
     VALUES: ClassVar[tuple[str, ...]] = ("precision", "recall", "density", "coverage")
@@ -56,9 +56,9 @@ class NeighbourScores(Results):
     density: float
     coverage: float
     k: int
-    null: Mapping[str, float]
+    expected: Mapping[str, float]
     errors: Mapping[str, float] | None = None
-    null_errors: Mapping[str, float] | None = None
+    gap_errors: Mapping[str, float] | None = None
 
     def p_value_below(self, name: str, worth: float = 1.0) -> float:
         """Probability of a score as low or lower from fakes of the real law; needs intervals.
@@ -68,15 +68,15 @@ class NeighbourScores(Results):
         """
         from scipy.special import stdtr
 
-        if self.null_errors is None:
+        if self.gap_errors is None:
             raise ValueError("a p-value needs standard errors: ask for intervals (confidence=0.95)")
-        gap = getattr(self, name) - self.null[name]
-        return float(stdtr(DEGREES, gap / self.null_errors[name] * math.sqrt(worth)))
+        gap = getattr(self, name) - self.expected[name]
+        return float(stdtr(DEGREES, gap / self.gap_errors[name] * math.sqrt(worth)))
 
-    def above_null(self) -> torch.Tensor:
-        """How far each score lies above its ``null``, in the order of ``VALUES``, (V,)."""
-        null = torch.tensor([self.null[name] for name in self.VALUES], dtype=torch.float64)
-        return self.values() - null
+    def above_expected(self) -> torch.Tensor:
+        """How far each score lies above what is expected, in the order of ``VALUES``, (V,)."""
+        expected = torch.tensor([self.expected[name] for name in self.VALUES], dtype=torch.float64)
+        return self.values() - expected
 
 
 def neighbour_scores(
@@ -97,7 +97,7 @@ def neighbour_scores(
     Raises:
         ValueError: Another rank, a NaN, different D, k < 1 or no smaller than a side.
     """
-    x, y = features(real, "real"), features(fake, "fake")
+    x, y = check_features(real, "real"), check_features(fake, "fake")
     same_width(x.shape[1], y.shape[1])
     check_k(k, len(x), len(y))
     a, b = around_real(x, y)
@@ -120,11 +120,11 @@ def with_intervals(
 
     def both(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         half = neighbour_scores(a, b, k)
-        return torch.stack([half.values(), half.above_null()])
+        return torch.stack([half.values(), half.above_expected()])
 
     # Where no half differs from another, one sample might.
     found = standard_errors(both, x, y, seed=seed).clamp_min(1 / smaller).tolist()
-    errors, null_errors = (dict(zip(scores.VALUES, row, strict=True)) for row in found)
+    errors, gap_errors = (dict(zip(scores.VALUES, row, strict=True)) for row in found)
     interval = {}
     for name, error in errors.items():
         value = float(getattr(scores, name))
@@ -133,54 +133,7 @@ def with_intervals(
             interval[name] = Interval(max(low, 0.0), high, level)
         else:
             interval[name] = share_interval(value, error, DEGREES, confidence)
-    return replace(scores, interval=interval, errors=errors, null_errors=null_errors)
-
-
-def pairwise_distances(x: Array, y: Array) -> torch.Tensor:
-    """‖xᵢ − yⱼ‖ of all pairs, by differences in float64: a point is at 0 from an equal one.
-
-    Args:
-        x: Points of shape (N, D), N ≥ 1.
-        y: Points of shape (M, D), M ≥ 1.
-
-    Returns:
-        float64 (N, M), on the device of ``x`` (of MPS, on the CPU). It is held whole; the scores
-        of this module are not made from it.
-
-    Raises:
-        ValueError: Another rank, a NaN, different D.
-    """
-    a, b = wide(features(x, "x", at_least=1)), wide(features(y, "y", at_least=1))
-    if a.shape[1] != b.shape[1]:
-        raise ValueError(
-            f"x has {a.shape[1]} features a point and y has {b.shape[1]}, expected the same number"
-        )
-    distances: torch.Tensor = torch.cdist(
-        a, b.to(a.device), compute_mode="donot_use_mm_for_euclid_dist"
-    )
-    return distances
-
-
-def knn_radii(x: Array, k: int) -> torch.Tensor:
-    """Distance of each point to its k-th nearest other one: the radius of its ball.
-
-    Args:
-        x: Points of shape (N, D), N > k.
-        k: Which neighbour. The point itself does not count, equal ones do.
-
-    Returns:
-        float64 (N,), on the device of ``x`` (of MPS, on the CPU).
-
-    Raises:
-        ValueError: Another rank, a NaN, k < 1 or no smaller than N.
-    """
-    t = features(x, "x")
-    check_k(k, len(t), k + 1)
-    a, _ = around_real(t, t[:1])
-    nearest = Nearest(a, k)
-    for tile in tiles(a):
-        nearest.add(tile)
-    return nearest.kth()[0].sqrt()
+    return replace(scores, interval=interval, errors=errors, gap_errors=gap_errors)
 
 
 def expected_coverage(n_real: int, n_fake: int, k: int) -> float:
@@ -270,7 +223,7 @@ class NeighbourVisitor:
             density=float(self.depth.sum()) / (k * m),
             coverage=float(self.covered.double().mean()),
             k=k,
-            null={
+            expected={
                 "precision": alone,
                 "recall": alone,
                 "density": 1.0,

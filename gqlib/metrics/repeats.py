@@ -23,8 +23,8 @@ from dataclasses import dataclass
 
 import torch
 
-from gqlib.metrics._input import Array, features, same_width, wide
 from gqlib.metrics._pairs import around_real, exact_squares, tiles
+from gqlib.metrics._validate import Array, check_features, same_width, to_float64
 from gqlib.metrics.memorisation import nearest_other
 from gqlib.metrics.result import Result, wilson_interval
 
@@ -43,7 +43,7 @@ class RepeatsResult(Result):
     """The share of near repeats, and what follows from it.
 
     Attributes:
-        null: The share of real samples that lie as near to another; fakes of the real law get about
+        expected: The share of real samples that lie as near to another; faithful fakes get about
             that, at few samples up to one pair more.
         distinct: The number of distinct fakes that the fakes are worth: all of them, ``n_fake``,
             unless there are clearly more repeats than chance explains (p-value below 1 %).
@@ -52,7 +52,7 @@ class RepeatsResult(Result):
             many real samples are as near as the quantile itself, as on a lattice, they count too.
     """
 
-    null: float
+    expected: float
     distinct: float
     p_value: float
 
@@ -71,7 +71,7 @@ def repeats(
     Raises:
         ValueError: Another rank, a NaN, different D, fewer than 20 samples on a side.
     """
-    x, y = features(real, "real", AT_LEAST), features(fake, "fake", AT_LEAST)
+    x, y = check_features(real, "real", AT_LEAST), check_features(fake, "fake", AT_LEAST)
     same_width(x.shape[1], y.shape[1])
     n = min(len(x), len(y))
     x, y = _subset(x, n, seed), _subset(y, n, seed)
@@ -111,7 +111,7 @@ def repeats_of(
         interval=None if confidence is None else wilson_interval(count / 2, n / 2, confidence),
         warnings=tuple(warnings),
         name="near repeats",
-        null=usual / n,
+        expected=usual / n,
         distinct=distinct,
         p_value=p,
     )
@@ -125,7 +125,7 @@ def _subset(x: torch.Tensor, n: int, seed: int) -> torch.Tensor:
 
 
 def _spread(x: torch.Tensor) -> float:
-    return math.sqrt(float(wide(x).var(0).sum()))
+    return math.sqrt(float(to_float64(x).var(0).sum()))
 
 
 def _shrinkage(x: torch.Tensor, y: torch.Tensor) -> float:

@@ -25,12 +25,21 @@ class Interval(NamedTuple):
     level: float
 
 
+#: Sample sizes of a result, each of what.
+_SAMPLES = {
+    "n_train": "training samples",
+    "n_holdout": "held-out samples",
+    "n_real": "real samples",
+    "n_fake": "fake samples",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Measured:
     """What one value and several have in common."""
 
-    n_real: int | None
-    n_fake: int | None
+    n_real: int | None = None
+    n_fake: int | None = None
     warnings: tuple[str, ...] = ()
     name: str = "value"
 
@@ -47,7 +56,11 @@ class _Measured:
 
     def _repr_html_(self) -> str:
         rows = self._rows()
-        rows += [("real samples", _count(self.n_real)), ("fake samples", _count(self.n_fake))]
+        rows += [
+            (label, f"{getattr(self, name):,}")
+            for name, label in _SAMPLES.items()
+            if getattr(self, name, None) is not None
+        ]
         rows += [("warning", escape(warning)) for warning in self.warnings]
         body = "".join(
             f'<tr><th scope="row" style="text-align:left">{escape(key)}</th>'
@@ -63,7 +76,8 @@ class Result(_Measured):
 
     Attributes:
         value: The metric.
-        n_real: Number of real samples; ``None`` if unknown (statistics from a file without it).
+        n_real: Number of real samples; ``None`` if there is no such side, or if it is unknown
+            (statistics from a file without it, of which a warning tells).
         n_fake: Number of generated samples, likewise.
         interval: Where the metric's expectation at these sample sizes lies, if asked.
         warnings: Plain sentences about the input that a reader of the value must know.
@@ -184,10 +198,6 @@ def check_level(level: float) -> float:
     if not 0 < level < 1:
         raise ValueError(f"confidence={level}, expected a level between 0 and 1 such as 0.95")
     return level
-
-
-def _count(n: int | None) -> str:
-    return "unknown" if n is None else f"{n:,}"
 
 
 def _range(interval: Interval) -> str:

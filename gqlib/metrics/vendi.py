@@ -17,8 +17,8 @@ import math
 
 import torch
 
-from gqlib.metrics._input import Array, features, wide
-from gqlib.metrics.gaussian import above_rounding, gram
+from gqlib.metrics._linalg import above_rounding, gram
+from gqlib.metrics._validate import Array, check_features, to_float64
 from gqlib.metrics.result import Interval, Result, student_interval
 
 #: Groups of samples that the jackknife leaves out in turn.
@@ -40,7 +40,7 @@ def vendi_score(x: Array, q: float = 1, confidence: float | None = None, seed: i
     """
     if not q >= 0:
         raise ValueError(f"q={q}, expected an order ≥ 0, math.inf included")
-    rows = _unit(wide(features(x, "x", at_least=1)))
+    rows = _unit(to_float64(check_features(x, "x", at_least=1)))
     n = len(rows)
     products = _products(rows)
     score = math.exp(_log_score(products, q))
@@ -61,9 +61,7 @@ def vendi_score(x: Array, q: float = 1, confidence: float | None = None, seed: i
         error = score * (groups - 1) / groups**0.5 * float(without.std())
         low, high, level = student_interval(score, error, groups - 1, confidence)
         interval = Interval(max(low, 1.0), min(high, float(n)), level)
-    return Result(
-        value=score, n_real=0, n_fake=n, interval=interval, name=f"Vendi score (q = {q:g})"
-    )
+    return Result(value=score, n_fake=n, interval=interval, name=f"Vendi score (q = {q:g})")
 
 
 def _unit(x: torch.Tensor) -> torch.Tensor:

@@ -14,9 +14,6 @@ van den Oord, Kalchbrenner & Kavukcuoglu 2016a, "Pixel Recurrent Neural Networks
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -24,26 +21,14 @@ from torch import Tensor, nn
 __all__ = [
     "MaskedConv2d",
     "PixelCNN",
-    "bits_per_dim",
     "causal_mask",
     "chain_rule_nll",
-    "receptive_field",
-    "sample_pixels",
 ]
 
 
 def chain_rule_nll(conditional_log_probs: Tensor) -> Tensor:
     """-log p(x) in nats, [N], from the D conditional log-probabilities [N, D] of each image."""
     return -conditional_log_probs.sum(dim=1)
-
-
-def bits_per_dim(nll_nats: Tensor, dims: int) -> Tensor:
-    """Nats for a whole image of ``dims`` pixels and channels, as bits for each of them.
-
-    Any shape; integers count as float32.
-    """
-    nll = nll_nats if nll_nats.is_floating_point() else nll_nats.float()
-    return nll / (dims * math.log(2))
 
 
 def causal_mask(kernel_size: int, kind: str) -> Tensor:
@@ -66,53 +51,6 @@ def causal_mask(kernel_size: int, kind: str) -> Tensor:
     mask[:centre] = 1
     mask[centre, : centre + (kind == "B")] = 1
     return mask
-
-
-def receptive_field(
-    model: Callable[[Tensor], Tensor], height: int, width: int, row: int, col: int, trials: int = 20
-) -> Tensor:
-    """Which input pixels the logits at (row, col) depend on: bool [height, width].
-
-    ``model`` maps images [1, 1, height, width] to logits [1, C, height, width]. A pixel counts if
-    the gradient of a random combination of the C logits reaches it at any of ``trials`` random
-    inputs: one input alone may leave a unit switched off, and a plain sum of channels may cancel.
-    The gradients and the mode of the model are left alone. The inputs have the dtype and device of
-    its first parameter.
-    """
-    weight = next(model.parameters(), None) if isinstance(model, nn.Module) else None
-    like = torch.empty(0) if weight is None else weight
-    generator = torch.Generator(like.device).manual_seed(0)
-    seen = torch.zeros(height, width, dtype=torch.bool, device=like.device)
-    for _ in range(trials):
-        noise = torch.randn(1, 1, height, width, generator=generator, device=like.device)
-        x = noise.to(like.dtype).requires_grad_()
-        with torch.enable_grad():
-            logits = model(x)[0, :, row, col]
-            mix = torch.randn(len(logits), generator=generator, device=like.device)
-            (gradient,) = torch.autograd.grad((mix * logits).sum(), x, materialize_grads=True)
-        seen |= gradient[0, 0] != 0
-    return seen
-
-
-@torch.no_grad()
-def sample_pixels(
-    model: Callable[[Tensor], Tensor],
-    n: int,
-    height: int,
-    width: int,
-    generator: torch.Generator,
-) -> Tensor:
-    """n images [n, 1, height, width] of zeros and ones, drawn in raster order; float32.
-
-    ``model`` maps images to Bernoulli logits of the same shape, those of a pixel from earlier
-    pixels only. It runs once for each pixel, on the generator's device and in the mode it is in.
-    """
-    x = torch.zeros(n, 1, height, width, device=generator.device)
-    for row in range(height):
-        for col in range(width):
-            p = model(x)[:, 0, row, col].sigmoid().float()
-            x[:, 0, row, col] = torch.bernoulli(p, generator=generator)
-    return x
 
 
 class MaskedConv2d(nn.Conv2d):

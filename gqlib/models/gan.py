@@ -17,9 +17,9 @@ import contextlib
 from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gqlib.models.adversarial import discriminator_loss, generator_loss
 from gqlib.models.updates import update
 
 
@@ -115,6 +115,41 @@ class Pack(nn.Module):
         return x.reshape(len(x) // self.size, -1, *x.shape[2:])
 
 
+def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """-mean log D over the real batch, minus mean log(1 - D) over the fake one (equation 1).
+
+    Args:
+        real_logits, fake_logits: [N] or [N, 1]; the two sizes may differ.
+
+    Returns:
+        A scalar in nats, 2 log 2 where every logit is 0. Gradients are exact at any logit.
+
+    Raises:
+        ValueError: A batch is empty, or its logits are no floats.
+    """
+    return minus_log_d(real_logits).mean() + minus_log_d(-fake_logits).mean()
+
+
+def generator_loss(fake_logits: Tensor) -> Tensor:
+    """-mean log D over a fake batch [N] or [N, 1], a scalar: the non-saturating loss.
+
+    It has the same sign of gradient as the saturating one, and the strongest where a sample is
+    rejected (Goodfellow et al. 2014, end of section 3).
+    """
+    return minus_log_d(fake_logits).mean()
+
+
+def minus_log_d(logits: Tensor) -> Tensor:
+    """-log sigmoid(l); for -log(1 - sigmoid(l)) give -l. Half precision is widened for the mean."""
+    if not logits.numel() or not logits.dtype.is_floating_point:
+        raise ValueError(
+            f"the logits are {logits.dtype} of shape {tuple(logits.shape)}, expected floats [N] or "
+            "[N, 1] with N >= 1"
+        )
+    wide = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+    return -F.logsigmoid(wide)
+
+
 def gan_step(
     real: Tensor,
     G: nn.Module,
@@ -190,34 +225,3 @@ def update_ema(ema: nn.Module, model: nn.Module, decay: float) -> None:
         raise ValueError(
             f"the average is no copy of the model ({error}): make it with copy.deepcopy(model)"
         ) from error
-
-
-def slerp(z0: Tensor, z1: Tensor, steps: int) -> Tensor:
-    """``steps`` latents [steps, D] from z0 [D] to z1 [D], both included, along an arc.
-
-    The direction turns at a constant rate and the norm changes linearly. A straight line would
-    pass closer to the origin than any draw of N(0, I) in many dimensions does (White 2016,
-    "Sampling generative networks").
-
-    Raises:
-        ValueError: ``steps`` below 2, shapes that are not one [D], a zero vector, or opposite ones.
-    """
-    if steps < 2:
-        raise ValueError(f"steps is {steps}, expected at least 2: both ends are among them")
-    if z0.ndim != 1 or z0.shape != z1.shape:
-        raise ValueError(f"shapes are {list(z0.shape)} and {list(z1.shape)}, expected one [D]")
-    n0, n1 = z0.norm(), z1.norm()
-    if not (n0 > 0 and n1 > 0):
-        raise ValueError("a zero vector has no direction to start from: draw another latent")
-    u0, u1 = z0 / n0, z1 / n1
-    # Half the angle by its tangent: arccos loses half the digits where vectors are nearly equal.
-    angle = 2 * torch.atan2((u1 - u0).norm(), (u1 + u0).norm())
-    if angle > torch.pi - 1e-3:
-        raise ValueError("the latents are opposite: no arc between them is shorter than others")
-    t = torch.linspace(0, 1, steps, dtype=z0.dtype, device=z0.device)[:, None]
-    if angle == 0:
-        direction = u0.expand(steps, -1)
-    else:
-        direction = (((1 - t) * angle).sin() * u0 + (t * angle).sin() * u1) / angle.sin()
-    path: Tensor = ((1 - t) * n0 + t * n1) * direction
-    return path

@@ -159,7 +159,7 @@ def vae_step(
     Returns the values that the update was made from, under "loss", "reconstruction" and "kl".
     The model's mode is the caller's business.
     """
-    encode, decode = _parts(model)
+    encode, decode = encode_and_decode(model)
     mu, logvar = encode(x)
     logits = decode(reparameterize(mu, logvar, generator))
     loss, reconstruction, kl = vae_loss(logits, x, mu, logvar, beta)
@@ -172,22 +172,6 @@ def vae_step(
 
 
 @torch.no_grad()
-def reconstruction_error(model: nn.Module, x: Tensor) -> Tensor:
-    """Mean squared error [N] between images x [N, ...] and their noiseless reconstructions.
-
-    The reconstruction is the pixels' probabilities decoded from the posterior mean, in eval mode;
-    each submodule gets its own mode back. Integer images count as float32 and are not rescaled.
-    """
-    x = x if x.is_floating_point() else x.float()
-    encode, decode = _parts(model)
-    with evaluating(model):
-        mu, _ = encode(x)
-        reconstruction = decode(mu).sigmoid()
-    error: Tensor = (reconstruction - x).square().flatten(1).mean(1)
-    return error
-
-
-@torch.no_grad()
 def log_weights(model: nn.Module, x: Tensor, k: int, generator: torch.Generator) -> Tensor:
     """log w = log p(x|z) + log p(z) - log q(z|x) of k draws z ~ q(z|x), as [k, N], in eval mode.
 
@@ -195,7 +179,7 @@ def log_weights(model: nn.Module, x: Tensor, k: int, generator: torch.Generator)
     estimates the ELBO and :func:`iwae_bound` the tighter bound. No gradients, and one batch of
     draws in memory at a time.
     """
-    encode, decode = _parts(model)
+    encode, decode = encode_and_decode(model)
     with evaluating(model):
         mu, logvar = encode(x)
         draws = []
@@ -207,20 +191,6 @@ def log_weights(model: nn.Module, x: Tensor, k: int, generator: torch.Generator)
             log_posterior = -0.5 * ((z - mu).square() / logvar.exp() + logvar).sum(1)
             draws.append(log_prior - log_posterior - nll.flatten(1).sum(1))
     return torch.stack(draws)
-
-
-def iwae_bound(log_w: Tensor) -> Tensor:
-    """log(1/k sum_i w_i) in nats, [N] from log-weights [k, N] (Burda et al. 2016, equation 8)."""
-    return torch.logsumexp(log_w, dim=0) - math.log(len(log_w))
-
-
-def active_units(mu: Tensor, threshold: float = 0.01) -> int:
-    """How many latents have a posterior mean that varies over the data, from mu [N, K].
-
-    A unit is active when Var_x(E_q[z]) > threshold (Burda et al. 2016, section 5.2), with N >= 2
-    images.
-    """
-    return int((mu.double().var(dim=0) > threshold).sum())
 
 
 @contextlib.contextmanager
@@ -235,7 +205,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def _parts(model: nn.Module) -> tuple[Any, Any]:
+def encode_and_decode(model: nn.Module) -> tuple[Any, Any]:
     """encode and decode, or a sentence about what a VAE is here."""
     encode, decode = getattr(model, "encode", None), getattr(model, "decode", None)
     if not (callable(encode) and callable(decode)):

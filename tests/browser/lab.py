@@ -190,7 +190,7 @@ def serve(course: Path, log: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "gqlib.cli", "lab", "--no-browser", f"--port={port}"]
+    command = [sys.executable, "-m", "gqlib", "lab", "--no-browser", f"--port={port}"]
     command += ["--IdentityProvider.token=", "--expose-app-in-browser"]
     command += ["--allow-root"] if is_root() else []
     home = {

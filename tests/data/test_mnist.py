@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gqlib import data
-from gqlib.data import shipped
+from gqlib.data import mnist_files as shipped
 
 
 @pytest.fixture

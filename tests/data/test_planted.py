@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from gqlib import data, metrics, verdicts
+from gqlib import data, metrics
 from gqlib.data import disturbances, planted
 from gqlib.data.toys import tilted_shares
+from gqlib.evaluation import verdicts
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 SETS = ("real", "train", "holdout", "fresh")

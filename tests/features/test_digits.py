@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gqlib import checks, data
+from gqlib import data
+from gqlib.course import checks
 from gqlib.features import DigitNet, digit_features, digits, load_digit_net
 
 

@@ -15,9 +15,10 @@ import pytest
 import torch
 from PIL import Image
 
-from gqlib.data.sources import ImageArray, Images, open_source
+from gqlib._utils.distributed import raise_on_all_ranks
+from gqlib.evaluation.sources import ImageArray, Images, open_source
 from gqlib.features import cache as shelf
-from gqlib.features.extraction import Extracted, default_cache, extract, gather, together
+from gqlib.features.extraction import Extracted, default_cache, extract, gather
 
 RANDOM = np.random.default_rng(0)
 PICTURES = RANDOM.integers(0, 256, (23, 3, 6, 5), dtype=np.uint8)
@@ -579,14 +580,16 @@ def _process(rank, world, store, folder, counts):
         ):
             with pytest.raises(ValueError, match=message):
                 gather(Extracted(torch.zeros(shapes[rank])), 5)
-        assert together(lambda: rank) == rank
+        assert raise_on_all_ranks(lambda: rank) == rank
         for failing, error, message in (
             ({1}, FileNotFoundError("b.png has vanished"), "^b.png has vanished$"),
             ({0, 1}, ValueError(f"b{rank}.png is damaged"), "^b0.png is damaged$"),
             ({1}, KeyError("weights"), "^process 1 failed with KeyError: 'weights'$"),
         ):
             with pytest.raises(ValueError, match=message) as caught:
-                together(lambda failing=failing, error=error: _fail(rank in failing, error))
+                raise_on_all_ranks(
+                    lambda failing=failing, error=error: _fail(rank in failing, error)
+                )
             assert caught.value.__cause__ is (error if rank in failing else None)
     finally:
         dist.destroy_process_group()
@@ -598,9 +601,9 @@ def _fail(wanted, error):
 
 
 def test_work_alone_fails_in_its_own_way():
-    assert together(lambda: 3) == 3
+    assert raise_on_all_ranks(lambda: 3) == 3
     with pytest.raises(KeyError, match="weights"):
-        together(lambda: _fail(True, KeyError("weights")))
+        raise_on_all_ranks(lambda: _fail(True, KeyError("weights")))
 
 
 def test_two_processes_gather_the_whole_in_order(tmp_path):

@@ -7,7 +7,7 @@ alone.
 
 from __future__ import annotations
 
-SET_UP = "import math\nimport numpy as np\nimport torch\nfrom gqlib import checks"
+SET_UP = "import math\nimport numpy as np\nimport torch\nfrom gqlib.course import checks"
 RIGHT = "def double(x):\n    return 2 * x"
 TEST = """x = torch.arange(3.0)
 got = checks.call(double, x)
@@ -87,7 +87,7 @@ ATTACKS: dict[str, tuple[str, str | None]] = {
     ),
     "changes the code of a check": (
         WRONG + "checks.expect.__code__ = (lambda *a, **k: None).__code__",
-        "changed the code of gqlib.checks.expect",
+        "changed the code of gqlib.course.checks.expect",
     ),
     "patches a tensor's methods": (
         WRONG + "torch.Tensor.__eq__ = lambda *a: True\ntorch.Tensor.numpy = lambda *a: 1",
@@ -149,7 +149,7 @@ ATTACKS: dict[str, tuple[str, str | None]] = {
         None,
     ),
     "gqlib's own under another name": (
-        "import gqlib.references as r\ndouble = r.mean_image",
+        "import gqlib.course.answers.lesson_00 as r\ndouble = r.mean_image",
         None,
     ),
     "forged reply": (
@@ -196,15 +196,15 @@ ATTACKS: dict[str, tuple[str, str | None]] = {
         "def double(x):\n    checks.look_around = None\n"
         "    torch.allclose = np.testing.assert_allclose = checks.expect = lambda *a, **k: True\n"
         "    return x",
-        "replaced gqlib.checks.look_around during a test",
+        "replaced gqlib.course.checks.look_around during a test",
     ),
     "wider tolerances": (
         WRONG + "for k in checks.TOLERANCE: checks.TOLERANCE[k] = (1e9, 1e9)",
-        "changed the values of gqlib.checks.TOLERANCE",
+        "changed the values of gqlib.course.checks.TOLERANCE",
     ),
     "other keyword arguments": (
         WRONG + "checks.expect.__kwdefaults__.update(rtol=1e9, atol=1e9)",
-        "changed the values of gqlib.checks.expect",
+        "changed the values of gqlib.course.checks.expect",
     ),
     "a len of its own": (WRONG + "def len(x): return 3", None),
     "builtins of its own": (
@@ -269,7 +269,7 @@ ATTACKS: dict[str, tuple[str, str | None]] = {
     "changes code through a library": (
         WRONG + "import functools\n"
         "functools.update_wrapper(checks.expect, lambda *a, **k: None, ['__code__'])",
-        "changed the code of gqlib.checks.expect",
+        "changed the code of gqlib.course.checks.expect",
     ),
     "reaches into memory": (
         WRONG + "import ctypes\nctypes.pythonapi.PyEval_SetTrace",
@@ -354,7 +354,7 @@ ATTACKS: dict[str, tuple[str, str | None]] = {
         "import gqlib.metrics as m\n"
         "def nothing(): yield\nchecks.closed_book.__wrapped__.__code__ = nothing.__code__\n"
         "def double(x): return m.mse(x, x)",
-        "changed the code of gqlib.checks.closed_book",
+        "changed the code of gqlib.course.checks.closed_book",
     ),
     # --- other things that answer for the test
     "an object that poses as a tensor": (

@@ -59,7 +59,7 @@ ANSWERS = {
 #: Cells of their own, before the answer.
 CELLS = {
     "none": "",
-    "imports again": "import torch\nimport numpy as np\nfrom gqlib import checks",
+    "imports again": "import torch\nimport numpy as np\nfrom gqlib.course import checks",
     "star imports": "from math import *\nfrom numpy import *",
     "plots": "import matplotlib.pyplot as plt\nplt.plot([1, 2]); plt.title('größer'); plt.show()",
     "magics": "%matplotlib inline\n%config InlineBackend.figure_format = 'retina'\n"
@@ -91,7 +91,7 @@ CELLS = {
     "opt = torch.optim.Adam(net.parameters())\nnet(torch.rand(4, 3)).sum().backward(); opt.step()",
     "a loader": "from torch.utils.data import DataLoader\n"
     "for b in DataLoader(torch.rand(8, 2), batch_size=4, num_workers=1): print(b.shape)",
-    "gqlib": "from gqlib import data, metrics, plots\n"
+    "gqlib": "from gqlib import data, metrics\nfrom gqlib.course import plots\n"
     "print(metrics.mse(torch.ones(2, 3), torch.zeros(2, 3)))",
     "async": "import asyncio\nawait asyncio.sleep(0)",
 }

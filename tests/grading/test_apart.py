@@ -19,7 +19,7 @@ from gqlib.grading.sandbox.plain import NotPlain, pack, unpack
 from gqlib.grading.sandbox.pool import Cell, Executed, Pool
 from tests.grading.test_sandbox import LIMITS, earns, printed
 
-SET_UP = Cell("import torch\nfrom gqlib import checks\nlimit = 3", "set-up")
+SET_UP = Cell("import torch\nfrom gqlib.course import checks\nlimit = 3", "set-up")
 VALUES = [
     None, True, 3, 2**70, -0.5, float("inf"), 1 + 2j, "größe", [1, (2, {"a": {3}})], frozenset({1}),
     torch.arange(6.0).reshape(2, 3).T, torch.tensor(2.5, dtype=torch.float64), torch.empty(0, 3),

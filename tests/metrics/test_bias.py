@@ -52,7 +52,7 @@ def test_against_counting():
     assert list(result.shifts.values()) == pytest.approx((q - p).tolist(), abs=1e-15)
     pooled = (300 * p + 200 * q) / 500
     null = np.sqrt(2 / math.pi * pooled * (1 - pooled) * (1 / 300 + 1 / 200)).sum() / 2
-    assert result.null == pytest.approx(null)
+    assert result.expected == pytest.approx(null)
     table = np.stack([np.bincount(real, minlength=5), np.bincount(fake, minlength=5)])
     assert result.p_value == pytest.approx(scipy.stats.chi2_contingency(table).pvalue)
 
@@ -79,7 +79,7 @@ def test_symmetric_and_unaffected_by_order_and_names():
     real, fake = labels([5, 1, 3], 60, 1), labels([1, 2, 3], 50, 2)
     want, back = representation_gap(real, fake, 0.9), representation_gap(fake, real, 0.9)
     assert float(back) == float(want)
-    assert back.null == pytest.approx(want.null, rel=1e-14)
+    assert back.expected == pytest.approx(want.expected, rel=1e-14)
     assert tuple(back.interval) == pytest.approx(tuple(want.interval), rel=1e-12)
     assert back.shifts == {k: -v for k, v in want.shifts.items()}
     assert float(representation_gap(real.flip(0), fake)) == float(want)
@@ -117,7 +117,7 @@ def test_null_is_what_chance_gives():
         for i in range(200)
     ]
     gaps = np.array([float(r) for r in runs])
-    nulls = np.array([r.null for r in runs])
+    nulls = np.array([r.expected for r in runs])
     assert gaps.mean() == pytest.approx(nulls.mean(), rel=0.1)
     p = np.array([r.p_value for r in runs])
     assert 0.01 < (p < 0.05).mean() < 0.1
@@ -126,7 +126,7 @@ def test_null_is_what_chance_gives():
 
 def test_one_group_is_no_test():
     result = representation_gap([3, 3], [3])
-    assert (result.p_value, result.null, float(result)) == (1, 0, 0)
+    assert (result.p_value, result.expected, float(result)) == (1, 0, 0)
 
 
 def test_rare_groups_are_reported():

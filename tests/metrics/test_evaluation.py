@@ -118,7 +118,7 @@ def test_repeats_do_not_depend_on_the_neighbours_of_the_scores(k, size):
     assert (got.neighbour_scores is None) == (k >= 90)
     close(got.repeats.to_dict(), want.to_dict())
     assert got.repeats.value > 0.5
-    assert got.faithful["repeats"] == want.null
+    assert got.expected["repeats"] == want.expected
     assert not any("near repeats" in note for note in got.notes)
 
 
@@ -138,7 +138,7 @@ def test_the_seed_decides_on_the_subset_for_repeats(k):
 def test_repeats_need_twenty_samples_a_side(n, m, given, k):
     got = evaluate(REAL[:n], FAKE[:m], k=k)
     assert (got.repeats is not None) == given
-    assert ("repeats" in got.faithful) == given
+    assert ("repeats" in got.expected) == given
     notes = [note for note in got.notes if "near repeats" in note]
     assert notes == ([] if given else ["no near repeats: they need at least 20 samples a side"])
 
@@ -194,19 +194,19 @@ def test_what_a_faithful_model_would_get(scale):
         ("coverage", lambda r: r.neighbour_scores.coverage),
     ):
         got = np.array([of(r) for r in runs])
-        expected = np.mean([r.faithful[name] for r in runs])
+        expected = np.mean([r.expected[name] for r in runs])
         allowed = 4 * got.std() / math.sqrt(60) + 0.05 * abs(expected)
         assert abs(got.mean() - expected) < allowed, name
 
 
 def test_faithful_values_of_what_there_is():
     got = evaluate(REAL, FAKE, **EVERYTHING)
-    assert got.faithful["authenticity"] == got.authenticity.null
-    assert got.faithful["copying_test"] == got.copying_test.null
-    assert got.faithful["representation_gap"] == got.representation_gap.null > 0
-    assert got.faithful["kernel_distance"] == 0
-    assert got.faithful["density"] == 1
-    assert set(evaluate(REAL, FAKE).faithful) == {
+    assert got.expected["authenticity"] == got.authenticity.expected
+    assert got.expected["copying_test"] == got.copying_test.expected
+    assert got.expected["representation_gap"] == got.representation_gap.expected > 0
+    assert got.expected["kernel_distance"] == 0
+    assert got.expected["density"] == 1
+    assert set(evaluate(REAL, FAKE).expected) == {
         "frechet_distance",
         "kernel_distance",
         "precision",
@@ -215,7 +215,7 @@ def test_faithful_values_of_what_there_is():
         "coverage",
         "repeats",
     }
-    assert "authenticity" not in evaluate(REAL, FAKE, train=TRAIN).faithful
+    assert "authenticity" not in evaluate(REAL, FAKE, train=TRAIN).expected
 
 
 # --- what is skipped
@@ -295,7 +295,7 @@ def test_statistics_leave_what_needs_no_features_of_both_sides():
     assert set(both.results) == {"frechet_distance", "representation_gap", "inception_score"}
     assert float(both.representation_gap) == float(whole.representation_gap)
     assert both.representation_gap.interval is not None
-    assert both.faithful["representation_gap"] == whole.faithful["representation_gap"]
+    assert both.expected["representation_gap"] == whole.expected["representation_gap"]
     assert any("memorisation was not tested" in note for note in both.notes)
     one = evaluate(a, FAKE, **given)
     for name in ("authenticity", "copying_test", "vendi_score", "inception_score"):
@@ -332,9 +332,9 @@ def test_json_is_strict_and_whole():
     back = json.loads(got.json(indent=1), parse_constant=lambda name: pytest.fail(name))
     assert back["neighbour_scores"]["precision"] == got.neighbour_scores.precision
     assert back["frechet_distance"]["interval"]["level"] == 0.9
-    assert back["faithful"] == {k: pytest.approx(v) for k, v in got.faithful.items()}
+    assert back["expected"] == {k: pytest.approx(v) for k, v in got.expected.items()}
     assert back["notes"] == list(got.notes)
-    assert set(back) == {"n_real", "n_fake", "faithful", "notes", "warnings", *got.results}
+    assert set(back) == {"n_real", "n_fake", "expected", "notes", "warnings", *got.results}
     copies = evaluate(torch.ones(20, 2), torch.ones(20, 2), confidence=0.9)
     json.loads(copies.json(), parse_constant=lambda name: pytest.fail(name))
 

@@ -9,9 +9,10 @@ import pytest
 import scipy.stats
 import torch
 
+from gqlib.course.answers import lesson_10
 from gqlib.metrics import NeighbourScores, _pairs, expected_coverage, neighbour_scores
 from gqlib.metrics import neighbours as module
-from gqlib.metrics._halves import DEGREES
+from gqlib.metrics._split_half import DEGREES
 
 
 def normal(n, d, seed=0, dtype=torch.float64):
@@ -173,8 +174,8 @@ def test_expectations_for_equal_laws(n, m, k, d):
     scores = [neighbour_scores(z[:n], z[n:], k) for z in draws]
     values = torch.stack([s.values() for s in scores])
     error = values.std(0) / runs**0.5
-    assert scores[0].null["density"] == 1
-    assert scores[0].null["coverage"] == expected_coverage(n, m, k)
+    assert scores[0].expected["density"] == 1
+    assert scores[0].expected["coverage"] == expected_coverage(n, m, k)
     assert abs(float(values[:, 2].mean()) - 1) < 3.5 * error[2]
     assert abs(float(values[:, 3].mean()) - expected_coverage(n, m, k)) < 3.5 * error[3]
 
@@ -184,7 +185,7 @@ def test_null_of_precision_leaves_each_real_sample_out():
     inside = by_differences(x, x) <= radii(x, k)[:, None]
     inside.fill_diagonal_(False)
     want = float(inside.any(0).double().mean())
-    null = neighbour_scores(x, y, k).null
+    null = neighbour_scores(x, y, k).expected
     assert null["precision"] == null["recall"] == want
 
 
@@ -195,7 +196,7 @@ def test_null_of_precision_leaves_each_real_sample_out():
 def test_radii_against_brute_force(precision, case):
     for points in HARD[case]:
         for k in sorted({1, min(3, len(points) - 1), len(points) - 1}):
-            got = module.knn_radii(points, k)
+            got = lesson_10.knn_radii(points, k)
             assert got.dtype == torch.float64
             torch.testing.assert_close(got, radii(points, k).sqrt(), rtol=1e-14, atol=0)
 
@@ -203,22 +204,22 @@ def test_radii_against_brute_force(precision, case):
 @pytest.mark.parametrize("case", HARD)
 def test_distances_against_brute_force(case):
     x, y = HARD[case]
-    got = module.pairwise_distances(x, y)
+    got = lesson_10.pairwise_distances(x, y)
     assert got.shape == (len(x), len(y))
     torch.testing.assert_close(got, by_differences(x, y).sqrt(), rtol=1e-12, atol=0)
 
 
 def test_equal_points_are_at_distance_zero():
     x = normal(60, 40, 1, torch.float32) + 300
-    assert float(module.pairwise_distances(x, x).diagonal().max()) == 0
+    assert float(lesson_10.pairwise_distances(x, x).diagonal().max()) == 0
     twice = torch.cat([x, x])
-    assert float(module.knn_radii(twice, 1).max()) == 0
-    assert float(module.knn_radii(twice, 2).min()) > 0
+    assert float(lesson_10.knn_radii(twice, 1).max()) == 0
+    assert float(lesson_10.knn_radii(twice, 2).min()) > 0
 
 
 def test_balls_from_radii_and_distances_give_the_scores():
     x, y, k = normal(60, 4, 1), normal(45, 4, 2) * 1.2, 3
-    inside = module.pairwise_distances(x, y) <= module.knn_radii(x, k)[:, None]
+    inside = lesson_10.pairwise_distances(x, y) <= lesson_10.knn_radii(x, k)[:, None]
     got = neighbour_scores(x, y, k)
     assert float(inside.any(0).double().mean()) == got.precision
     assert float(inside.sum()) / (k * 45) == pytest.approx(got.density, rel=1e-14)
@@ -321,7 +322,7 @@ def test_p_value_of_repeated_fakes_is_that_of_fewer(worth):
     x = normal(200, 3, 1)
     got = neighbour_scores(x, normal(200, 3, 2) + 0.3, confidence=0.95)
     for name in got.VALUES:
-        t = (getattr(got, name) - got.null[name]) / got.null_errors[name] * math.sqrt(worth)
+        t = (getattr(got, name) - got.expected[name]) / got.gap_errors[name] * math.sqrt(worth)
         want = scipy.stats.t.cdf(t, DEGREES)
         assert got.p_value_below(name, worth) == pytest.approx(want)
     assert got.p_value_below("precision") == got.p_value_below("precision", 1.0)
@@ -382,14 +383,14 @@ OK = torch.eye(4)
         (lambda: neighbour_scores(OK, OK, k=1, confidence=95), "confidence=95"),
         (lambda: neighbour_scores(OK, OK, k=2, confidence=0.9), "at least 6 samples a side, got 4"),
         (lambda: expected_coverage(5, 5, 5), "k=5 neighbours need"),
-        (lambda: module.knn_radii(OK, 4), "k=4 neighbours need at least 5"),
-        (lambda: module.knn_radii(OK, 0), "k=0, expected"),
-        (lambda: module.knn_radii(OK[0], 1), r"x has shape \(4,\)"),
-        (lambda: module.knn_radii(OK * math.nan, 1), "x holds 16"),
-        (lambda: module.pairwise_distances(OK, OK[:, :3]), "x has 4 features .* y has 3"),
-        (lambda: module.pairwise_distances(OK, OK[:0]), "y has 0 samples"),
-        (lambda: module.pairwise_distances(OK[0], OK), r"x has shape \(4,\)"),
-        (lambda: module.pairwise_distances(OK, OK / 0), "y holds 16"),
+        (lambda: lesson_10.knn_radii(OK, 4), "k=4 neighbours need at least 5"),
+        (lambda: lesson_10.knn_radii(OK, 0), "k=0, expected"),
+        (lambda: lesson_10.knn_radii(OK[0], 1), r"x has shape \(4,\)"),
+        (lambda: lesson_10.knn_radii(OK * math.nan, 1), "x holds 16"),
+        (lambda: lesson_10.pairwise_distances(OK, OK[:, :3]), "x has 4 features .* y has 3"),
+        (lambda: lesson_10.pairwise_distances(OK, OK[:0]), "y has 0 samples"),
+        (lambda: lesson_10.pairwise_distances(OK[0], OK), r"x has shape \(4,\)"),
+        (lambda: lesson_10.pairwise_distances(OK, OK / 0), "y holds 16"),
         (lambda: expected_coverage(5, 5, 0), "k=0, expected"),
     ],
 )

@@ -100,7 +100,7 @@ def test_order_of_rows_and_units_of_repeats(case):
     want = repeats(x, y, confidence=0.9)
     a, b = (z[torch.randperm(n, generator=g)] for z in (x, y))
     for got in (repeats(a, b, confidence=0.9), repeats(8 * x, 8 * y, confidence=0.9)):
-        assert (got.value, got.interval, got.null) == (want.value, want.interval, want.null)
+        assert (got.value, got.interval, got.expected) == (want.value, want.interval, want.expected)
         assert got.p_value == want.p_value
         assert got.distinct == pytest.approx(want.distinct)
     assert 0 <= want.value <= 1

@@ -108,7 +108,7 @@ def test_against_brute_force(monkeypatch, name, tile, single):
     x, y = HARD[name]
     value, null, distinct = brute_force(x, y)
     got = repeats(x, y)
-    assert (float(got), got.null) == (value, null)
+    assert (float(got), got.expected) == (value, null)
     assert got.distinct == pytest.approx(distinct if got.p_value < 0.01 else len(y), rel=1e-9)
     assert (got.n_real, got.n_fake, got.name) == (len(x), len(y), "near repeats")
 
@@ -124,10 +124,10 @@ def test_what_is_to_be_expected_of_known_repeats():
     assert float(repeats(x, few_prototypes(200, 8, 1, 1e-4, 2))) < 0.05
     fresh = repeats(x, normal(200, 8, 2))
     assert fresh.distinct == 200
-    assert fresh.null == 0.01
+    assert fresh.expected == 0.01
     # Of n real samples about one in a hundred lies nearer than the quantile.
     for n in (20, 99, 100, 101, 550):
-        assert round(repeats(normal(n, 8, 3), normal(n, 8, 4)).null * n) in (
+        assert round(repeats(normal(n, 8, 3), normal(n, 8, 4)).expected * n) in (
             math.ceil(n / 100) - 1,
             math.ceil(n / 100),
         )
@@ -154,7 +154,11 @@ def test_smaller_fakes_and_other_units_and_origins_do_not_matter(factor):
     ):
         got = repeats(real, fake, confidence=0.9)
         assert got.value == want.value
-        assert (got.interval, got.null, got.p_value) == (want.interval, want.null, want.p_value)
+        assert (got.interval, got.expected, got.p_value) == (
+            want.interval,
+            want.expected,
+            want.p_value,
+        )
         assert got.distinct == pytest.approx(want.distinct)
 
 
@@ -163,7 +167,7 @@ def test_order_of_rows_does_not_matter(name):
     x, y = HARD[name]
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
     got, want = repeats(x[order], y[order]), repeats(x, y)
-    assert (got.value, got.null, got.p_value) == (want.value, want.null, want.p_value)
+    assert (got.value, got.expected, got.p_value) == (want.value, want.expected, want.p_value)
     assert got.distinct == pytest.approx(want.distinct)
 
 
@@ -174,7 +178,7 @@ def test_rounding_of_the_spread_decides_nothing():
         y = subset(x, 90, seed)
         for fake in (y, y * 0.3):
             got = repeats(x, fake)
-            assert got.value == got.null
+            assert got.value == got.expected
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16, torch.int16])
@@ -248,7 +252,7 @@ def test_p_value_is_that_of_exchangeable_pairs():
         y = normal(80, 4, 2)
         y[:copied] = y[80 - copied :].clone()
         got = repeats(x, y)
-        assert got.null == 0
+        assert got.expected == 0
         c = round(float(got) * 80) // 2
         share = float((counts >= c).mean())
         assert got.p_value == pytest.approx(share, abs=4 * math.sqrt(0.25 / len(counts)))
@@ -265,7 +269,7 @@ def test_p_value_with_real_samples_before_the_limit():
         y = normal(600, 4, 2)
         y[:copied] = y[600 - copied :].clone()
         got = repeats(x, y)
-        assert got.null == 6 / 600
+        assert got.expected == 6 / 600
         c = round(float(got) * 600) // 2
         orders = sum(math.comb(c + 3, r) * math.comb(2 * n - c - 3, n - r) for r in range(4))
         assert got.p_value == pytest.approx(orders / math.comb(2 * n, n), rel=1e-9)
@@ -313,7 +317,7 @@ def test_a_faithful_sample_alarms_no_more_often_than_its_p_says(law):
 
 def test_what_fakes_of_the_real_law_get():
     got = [repeats(normal(200, 4, 2 * i), normal(200, 4, 2 * i + 1)) for i in range(200)]
-    values, nulls = (np.array([getattr(r, name) for r in got]) for name in ("value", "null"))
+    values, nulls = (np.array([getattr(r, name) for r in got]) for name in ("value", "expected"))
     # Before the (u + 1)-th of n real ones come u + 1 fakes, or u + 2 where they come in pairs.
     error = 3 * values.std() / math.sqrt(len(values))
     assert nulls.mean() + 1 / 200 - error < values.mean() < nulls.mean() + 2 / 200 + error
@@ -364,7 +368,7 @@ def test_fields_json_and_table():
     back = json.loads(got.json())
     assert back["distinct"] == got.distinct < 5
     assert back["p_value"] == got.p_value
-    assert back["null"] == got.null == 0
+    assert back["expected"] == got.expected == 0
     assert back["interval"]["level"] == 0.9
     assert "near repeats" in got._repr_html_()
 

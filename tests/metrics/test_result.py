@@ -41,8 +41,9 @@ def test_html_shows_value_sizes_interval_and_escapes():
     page = Result(
         value=0.125, n_real=1234, n_fake=None, interval=Interval(0.1, 0.2, 0.9), warnings=("a<b",)
     )._repr_html_()
-    for text in ("0.125", "1,234", "unknown", "90 % interval", "0.1 to 0.2", "a&lt;b"):
+    for text in ("0.125", "1,234", "real samples", "90 % interval", "0.1 to 0.2", "a&lt;b"):
         assert text in page
+    assert "fake samples" not in page, "there is no such side"
 
 
 def test_mean_interval_is_students():

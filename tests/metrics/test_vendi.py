@@ -122,7 +122,7 @@ def test_result_and_arguments():
     x = normal(9, 3)
     copy = x.clone()
     result = vendi_score(x, 2, confidence=0.9)
-    assert (result.n_real, result.n_fake) == (0, 9)
+    assert (result.n_real, result.n_fake) == (None, 9)
     assert "q = 2" in result.name
     assert torch.equal(x, copy)
 

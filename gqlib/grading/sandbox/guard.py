@@ -33,7 +33,7 @@ MODULES = (
     "builtins", "math", "operator", "numpy", "numpy.linalg", "scipy.linalg", "scipy.special",
     "scipy.stats", "torch", "torch.autograd", "torch.func", "torch.functional", "torch.linalg",
     "torch.nn.functional", "torch.nn.init", "torch.overrides", "torch.random", "torch.special",
-    "gqlib", "gqlib.checks", "gqlib.course", "gqlib.references",
+    "gqlib", "gqlib.course.checks", "gqlib.course", "gqlib.course.answers",
 )  # fmt: skip
 #: Modules whose functions and classes are watched, with those below them: what the course consists
 #: of, how tests compare, and what runs cells.
@@ -233,8 +233,8 @@ def _variables(functions: list[tuple[str, FunctionType]]) -> Check:
     keywords = [(label, f.__kwdefaults__, dict(f.__kwdefaults__)) for label, f in functions
                 if f.__kwdefaults__]  # fmt: skip
     tables = [
-        (f"gqlib.checks.{name}", value, dict(value))
-        for name, value in vars(sys.modules["gqlib.checks"]).items()
+        (f"gqlib.course.checks.{name}", value, dict(value))
+        for name, value in vars(sys.modules["gqlib.course.checks"]).items()
         if isinstance(value, dict) and name != "__builtins__"
     ]
     cells = [(label, cell) for label, f in functions for cell in f.__closure__ or ()

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from nbformat import from_dict
 
-from gqlib import checks
+from gqlib.course import checks
 from gqlib.grading.sandbox import apart, audit, confine, guard, messages
 from gqlib.grading.sandbox.limits import Limits
 from gqlib.grading.sandbox.private import private

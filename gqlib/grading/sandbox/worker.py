@@ -20,7 +20,6 @@ import contextlib
 import functools
 import gc
 import importlib
-import io
 import json
 import math
 import os
@@ -42,8 +41,9 @@ _FORKS = 4
 _PATIENCE = 5
 #: To show these, tracebacks read and parse what most answers' errors pass through.
 _ERRORS = (
-    "from gqlib import checks\ndef answer():\n    raise NotImplementedError\nchecks.call(answer)",
-    "from gqlib import checks\nchecks.expect(0.5, 1.0, what='this')",
+    "from gqlib.course import checks\n"
+    "def answer():\n    raise NotImplementedError\nchecks.call(answer)",
+    "from gqlib.course import checks\nchecks.expect(0.5, 1.0, what='this')",
 )
 #: Seconds that an interrupted cell has to end by itself.
 _GRACE = 5.0
@@ -344,18 +344,11 @@ def warm(set_up: str) -> None:
         from tqdm import tqdm
 
         tqdm.monitor_interval = 0  # a thread that progress bars would leave running
-    from gqlib import plots
-    from gqlib.data import load
     from gqlib.grading.sandbox.audit import library_code
     from gqlib.grading.sandbox.guard import MODULES
 
     for name in MODULES:
         importlib.import_module(name)
-    load("mnist", "test"), load("mnist", "train")
-    figure, ax = plots.figure(1, 1)
-    ax.set(xlabel="x", ylabel=r"$\log x$", title="x")
-    figure.savefig(io.BytesIO(), format="png")
-    del figure, ax
     # A new one for the forks, in which all is done that an honest notebook may do to it.
     Shell.clear_instance()
     shell = Shell.instance()

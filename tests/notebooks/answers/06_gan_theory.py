@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gqlib import checks
+from gqlib.course import checks
 from tests.notebooks.answer import mutant, probe, variant
 
 # discriminator_loss

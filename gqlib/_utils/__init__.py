@@ -1,0 +1,1 @@
+"""What several rooms need: every room may import it, and it imports none of them."""

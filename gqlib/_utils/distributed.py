@@ -1,0 +1,78 @@
+"""Several processes under torch.distributed: who this one is, and failures that all hear of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class ProcessGroup:
+    """The process group of ``torchrun``, if any; entering it tells if this process is first."""
+
+    def __enter__(self) -> bool:
+        self.started = int(os.environ.get("WORLD_SIZE", "1")) > 1
+        if not self.started:
+            return True
+        import torch
+
+        gpu = torch.cuda.is_available()
+        if gpu:
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        torch.distributed.init_process_group("nccl" if gpu else "gloo")
+        return torch.distributed.get_rank() == 0
+
+    def __exit__(self, *_: object) -> None:
+        if self.started:
+            import torch
+
+            torch.distributed.destroy_process_group()
+
+
+def rank_and_world() -> tuple[int, int]:
+    """This process's rank and their number: (0, 1) where no process group was started."""
+    import torch.distributed as dist
+
+    if not (dist.is_available() and dist.is_initialized()):
+        return 0, 1
+    return dist.get_rank(), dist.get_world_size()
+
+
+def raise_on_all_ranks(work: Callable[[], T]) -> T:
+    """What ``work()`` gives, once it has succeeded in all processes of torch.distributed.
+
+    To be called by all of them, around work that can fail in one and that calls none of
+    torch.distributed's functions itself: the others would wait in vain for the one that failed.
+    Where no process group was started, this is ``work()``.
+
+        part = raise_on_all_ranks(lambda: read(paths[rank::world_size]))
+
+    Raises:
+        ValueError: The work failed in some process; in every process the sentence of the first
+            one, by rank.
+    """
+    import torch.distributed as dist
+
+    rank, world = rank_and_world()
+    if world == 1:
+        return work()
+    failure: Exception | None = None
+    try:
+        result = work()
+    except Exception as error:
+        failure = error
+    sentences: list[str | None] = [None] * world
+    dist.all_gather_object(sentences, None if failure is None else _sentence(failure, rank))
+    for sentence in sentences:
+        if sentence is not None:
+            raise ValueError(sentence) from failure
+    return result
+
+
+def _sentence(error: Exception, rank: int) -> str:
+    text = " ".join(str(error).split())
+    if text and isinstance(error, ValueError | OSError):
+        return text
+    return f"process {rank} failed with {type(error).__name__}: {text}"
