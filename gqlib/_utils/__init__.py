@@ -1,0 +1,1 @@
+"""What several rooms use and no user of the library needs."""
