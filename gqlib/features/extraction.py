@@ -72,8 +72,8 @@ def extract(
 
     Images of the same content are computed once. What is in the cache is not computed again, and
     what is new is added to it, also when this function is interrupted; a cache that cannot be
-    written is told in ``warnings`` and otherwise no matter. Beside the result, memory is held for
-    three batches of prepared images and two shards.
+    written only adds a warning. Next to the result, memory is held for three batches of prepared
+    images and twice the features that wait to be written, 16 MB or one batch of them.
 
     Args:
         images: What to read.
