@@ -438,8 +438,8 @@ def test_files_that_are_not_ours_stay(images, cache):
     (cache / "notes.npz").touch()
     (cache / "features-2.sqlite").write_text("of a later version")
     assert extract(images, Fake(), cache=cache).warnings == ()
-    files = sorted(path.name for path in cache.iterdir())
-    assert files == ["features-1.sqlite", "features-2.sqlite", "notes.npz"]
+    assert (cache / "notes.npz").exists()
+    assert (cache / "features-2.sqlite").read_text() == "of a later version"
 
 
 def test_a_cache_that_cannot_be_made_is_a_warning(images, tmp_path):
