@@ -42,7 +42,7 @@ def load(
         name: ``"mnist"``, ``"fashion_mnist"`` or ``"cifar10"``.
         split: ``"train"`` or ``"test"``.
         root: Folder that holds, or shall hold, the files in torchvision's layout; by default
-            ``$XDG_CACHE_HOME/gqlib`` or ``~/.cache/gqlib``.
+            ``$XDG_CACHE_HOME/gqlib`` or ``~/.cache/gqlib``, on Windows ``%LOCALAPPDATA%/gqlib``.
         download: Whether to fetch files that are not there.
 
     Returns:

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from gqlib._utils.cache_folder import cache_folder
 from gqlib.data.dataset import Dataset
 
 #: Our name, torchvision's class, and the folder that it makes under the root.
@@ -26,17 +27,11 @@ _KNOWN = {
 NAMES = tuple(_KNOWN)
 
 
-def default_root() -> Path:
-    """``$XDG_CACHE_HOME/gqlib``, or ``~/.cache/gqlib`` where that is not set."""
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "gqlib"
-
-
 def load_downloaded(
     name: str, split: str, root: str | os.PathLike[str] | None, download: bool
 ) -> Dataset:
     """One split of one of :data:`NAMES`; what is raised stands at :func:`gqlib.data.load`."""
-    folder = default_root() if root is None else Path(root).expanduser()
+    folder = cache_folder() if root is None else Path(root).expanduser()
     train = split == "train"
     found = _read(name, folder, train)
     if found is None and download:

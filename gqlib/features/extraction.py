@@ -71,7 +71,7 @@ def extract(
     Images of the same content are computed once. What is in the cache is not computed again, and
     what is new is added to it, also when this function is interrupted; a cache that cannot be
     written only adds a warning. Besides the result, memory is held for three batches of prepared
-    images and two shards.
+    images and twice the features that wait to be written, 16 MB or one batch of them.
 
     Args:
         images: What to read.

@@ -3,11 +3,12 @@
 import errno
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
-import uuid
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -66,8 +67,14 @@ def folder(path, pictures, names=None):
     return open_source(path)
 
 
-def shards(cache):
-    return sorted(Path(cache).rglob("*.npz"))
+def database(cache):
+    return closing(sqlite3.connect(Path(cache) / shelf._FILE, isolation_level=None))
+
+
+def batches(cache):
+    """The number of rows of each batch in the database."""
+    with database(cache) as file:
+        return [n // 32 for (n,) in file.execute("SELECT length(images) FROM batches ORDER BY 1")]
 
 
 @pytest.fixture
@@ -81,8 +88,8 @@ def cache(tmp_path):
 
 
 @pytest.fixture
-def small_shards(monkeypatch):
-    monkeypatch.setattr(shelf, "_SHARD_ROWS", 4)
+def small_batches(monkeypatch):
+    monkeypatch.setattr(shelf, "_BATCH_ROWS", 4)
 
 
 # The result
@@ -247,7 +254,7 @@ def test_a_name_that_tells_nothing_of_the_function_is_not_cached(images, cache):
     willing = Fake("mine:f, version 3")
     willing.cacheable = True
     extract(images, willing, cache=cache)
-    assert shards(cache)
+    assert batches(cache) == [23]
     unwilling = Fake()
     unwilling.cacheable = False
     extract(images, unwilling, cache=cache)
@@ -285,113 +292,155 @@ def test_an_extractor_without_probabilities_is_asked_once(images, cache):
     assert fake.images == 23
 
 
-@pytest.mark.usefixtures("small_shards")
-def test_shards_are_small(images, cache):
+@pytest.mark.usefixtures("small_batches")
+def test_batches_in_the_cache_are_small(images, cache):
     extract(images, Fake(), cache=cache, batch_size=10)
-    sizes = [len(np.load(path)["keys"]) for path in shards(cache)]
-    assert sum(sizes) == 23
-    assert max(sizes) == 4
+    assert sum(batches(cache)) == 23
+    assert max(batches(cache)) == 4
 
 
-def test_shards_of_wide_rows_have_few(images, cache, monkeypatch):
-    monkeypatch.setattr(shelf, "_SHARD_BYTES", 6 * 4 * 2)
+def test_batches_of_wide_rows_have_few(images, cache, monkeypatch):
+    monkeypatch.setattr(shelf, "_BATCH_BYTES", 6 * 4 * 2)
     extract(images, Fake(), cache=cache)
-    assert len(shards(cache)) == 12
+    assert batches(cache) == [1] + [2] * 11
 
 
 def test_a_slow_network_loses_seconds_and_not_rows(images, cache, monkeypatch):
-    monkeypatch.setattr(shelf, "_SHARD_SECONDS", 0.0)
+    monkeypatch.setattr(shelf, "_BATCH_SECONDS", 0.0)
     extract(images, Fake(), cache=cache, batch_size=10)
-    assert len(shards(cache)) == 3
+    assert batches(cache) == [3, 10, 10]
 
 
-def spoil_empty(path):
-    path.write_bytes(b"")
-
-
-def spoil_cut(path):
-    path.write_bytes(path.read_bytes()[:-100])
-
-
-def spoil_middle(path):
-    """The features' bytes: the list of keys can still be read, the checksum then fails."""
-    content = bytearray(path.read_bytes())
-    at = content.index(b"features.npy") + 200
-    content[at] ^= 255
-    path.write_bytes(content)
-
-
-def spoil_text(path):
-    path.write_text("<html>")
-
-
-def spoil_shape(path):
-    arrays = dict(np.load(path))
-    arrays["features"] = arrays["features"][:1]
-    np.savez(path, **arrays)
-
-
-def spoil_keys(path):
-    arrays = dict(np.load(path))
-    arrays["keys"] = arrays["keys"][:, :16]
-    np.savez(path, **arrays)
-
-
+@pytest.mark.usefixtures("small_batches")
+@pytest.mark.parametrize("asked", [True, False])
 @pytest.mark.parametrize(
-    "spoil", [spoil_empty, spoil_cut, spoil_middle, spoil_text, spoil_shape, spoil_keys]
+    "change",
+    [
+        "features = CAST(substr(features, 1, 50) || x'00' || substr(features, 52) AS BLOB)",
+        "features = substr(features, 1, 24)",
+        "features = NULL",
+        "features = 'text'",
+        "images = substr(images, 1, 16)",
+        "images = 5",
+        "probabilities = x''",
+        "probabilities = 1.5",
+        "checksum = NULL",
+    ],
 )
-@pytest.mark.usefixtures("small_shards")
-def test_damaged_shards_are_ignored_and_replaced(images, cache, spoil):
-    first = extract(images, Fake(), cache=cache, batch_size=4)
-    damaged = shards(cache)[2]
-    lost = len(np.load(damaged)["keys"])
-    spoil(damaged)
+def test_damaged_batches_are_ignored_and_replaced(images, cache, change, asked):
+    first = extract(images, Fake(), cache=cache, batch_size=4, with_probabilities=asked)
+    with database(cache) as file:
+        file.execute(f"UPDATE batches SET {change} WHERE rowid = 3")
     fake = Fake()
-    second = extract(images, fake, cache=cache)
-    assert fake.images == lost
+    second = extract(images, fake, cache=cache, with_probabilities=asked)
+    assert fake.images == 4
+    assert second.warnings == ()
     torch.testing.assert_close(first.features, second.features)
-    assert not damaged.exists()
+    if asked:
+        torch.testing.assert_close(first.probabilities, second.probabilities)
     fake = Fake()
-    extract(images, fake, cache=cache)
+    extract(images, fake, cache=cache, with_probabilities=asked)
     assert fake.images == 0
 
 
-def test_files_that_are_not_ours_stay(images, cache):
+def spoil_text(path):
+    path.write_text("<html>" * 100)
+
+
+def spoil_cut(path):
+    path.write_bytes(path.read_bytes()[:65_536])
+
+
+def spoil_header(path):
+    content = bytearray(path.read_bytes())
+    content[19] = 77  # a version that SQLite does not know
+    path.write_bytes(content)
+
+
+def spoil_schema_format(path):
+    content = bytearray(path.read_bytes())
+    content[47] = 9
+    path.write_bytes(content)
+
+
+def spoil_schema_text(path):
+    path.write_bytes(
+        path.read_bytes().replace(b"CREATE TABLE batches", b"\x8aREATE TABLE b\xfftches")
+    )
+
+
+def spoil_root(path):
+    """The list of batches: their numbers come out of order."""
+    content = bytearray(path.read_bytes())
+    content[-700:-200] = bytes(500)
+    path.write_bytes(content)
+
+
+def spoil_foreign(path):
+    path.unlink()
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("CREATE TABLE diary (day)")
+
+
+def spoil_table(path):
+    path.unlink()
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("CREATE TABLE batches (day)")
+
+
+@pytest.mark.usefixtures("small_batches")
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        *(spoil_text, spoil_cut, spoil_header, spoil_schema_format, spoil_schema_text),
+        *(spoil_root, spoil_foreign, spoil_table),
+    ],
+)
+def test_a_damaged_or_foreign_database_is_set_aside(images, cache, spoil):
     extract(images, Fake(), cache=cache)
-    (shard,) = shards(cache)
-    home = shard.parent
-    foreign = {
-        "notes.npz": b"not a zip",
-        f"{uuid.uuid4().hex}.npz": None,  # of another extractor
-        f"{uuid.uuid4().hex[:31]}g.npz": None,  # of a later version
-        "readme.txt": b"",
-    }
-    arrays = dict(np.load(shard))
-    for (name, content), change in zip(
-        foreign.items(), ({}, {"identity": "other"}, {"version": 2}, {}), strict=True
-    ):
-        if content is None:
-            np.savez(home / name, **(arrays | change | {"features": arrays["features"] * 0}))
-        else:
-            (home / name).write_bytes(content)
-    shard.unlink()
-    fake = Fake()
-    got = extract(images, fake, cache=cache)
-    assert fake.images == 23
-    assert got.warnings == ()
+    path = cache / shelf._FILE
+    spoil(path)
+    spoiled = path.read_bytes()
+    got = extract(images, Fake(), cache=cache)
     torch.testing.assert_close(got.features, expected()[0])
-    for name in foreign:
-        assert (home / name).exists()
+    (warning,) = got.warnings
+    assert warning.startswith(f"{path} is damaged or not a cache of gqlib: ")
+    assert "renamed to features-1.damaged, and what it held is computed again" in warning
+    assert path.with_suffix(".damaged").read_bytes() == spoiled
+    fake = Fake()
+    assert extract(images, fake, cache=cache).warnings == ()
+    assert fake.images == 0
 
 
-def test_files_of_the_dead_are_removed_and_those_of_the_living_not(images, cache):
-    extract(images, Fake(), cache=cache)
-    home = shards(cache)[0].parent
-    (home / "old.part").touch()
-    (home / "new.part").touch()
-    os.utime(home / "old.part", (0, 0))
-    extract(ImageArray(255 - PICTURES), Fake(), cache=cache)
-    assert sorted(path.name for path in home.glob("*.part")) == ["new.part"]
+def test_a_database_that_cannot_be_set_aside_is_a_warning(images, cache, monkeypatch):
+    cache.mkdir()
+    spoil_text(cache / shelf._FILE)
+
+    def refuse(self, target):
+        raise PermissionError(errno.EACCES, "another process is using the file")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    got = extract(images, Fake(), cache=cache)
+    torch.testing.assert_close(got.features, expected()[0])
+    (warning,) = got.warnings
+    assert "could not be kept in" in warning
+    assert "(another process is using the file)" in warning
+
+
+def test_an_empty_file_is_an_empty_cache(images, cache):
+    cache.mkdir()
+    (cache / shelf._FILE).touch()
+    assert extract(images, Fake(), cache=cache).warnings == ()
+    assert batches(cache) == [23]
+
+
+def test_files_that_are_not_ours_stay(images, cache):
+    cache.mkdir()
+    (cache / "notes.npz").touch()
+    (cache / "features-2.sqlite").write_text("of a later version")
+    assert extract(images, Fake(), cache=cache).warnings == ()
+    assert (cache / "notes.npz").exists()
+    assert (cache / "features-2.sqlite").read_text() == "of a later version"
 
 
 def test_a_cache_that_cannot_be_made_is_a_warning(images, tmp_path):
@@ -403,26 +452,60 @@ def test_a_cache_that_cannot_be_made_is_a_warning(images, tmp_path):
     assert "will be computed again" in got.warnings[0]
 
 
-@pytest.mark.usefixtures("small_shards")
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
-def test_a_full_or_read_only_disk_is_a_warning(images, cache, monkeypatch, number):
-    written = []
-    original = Path.write_bytes
+@pytest.mark.usefixtures("small_batches")
+def test_a_full_disk_is_a_warning(images, cache, monkeypatch):
+    class Small(sqlite3.Connection):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            super().execute("PRAGMA page_size = 65536")
+            super().execute("PRAGMA max_page_count = 3")
 
-    def write(self, content):
-        if len(written) == 2:
-            original(self, content[:10])
-            raise OSError(number, os.strerror(number))
-        written.append(self)
-        return original(self, content)
+    class Wide(Fake):
+        def both(self, batch):
+            return super().both(batch)[0].repeat(1, 1000), None
 
-    monkeypatch.setattr(Path, "write_bytes", write)
-    got = extract(images, Fake(), cache=cache, batch_size=4)
+    connect = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *args, **options: connect(*args, factory=Small, **options)
+    )
+    got = extract(images, Wide(dims=6000), cache=cache, batch_size=4)
+    torch.testing.assert_close(got.features, expected()[0].repeat(1, 1000))
+    (warning,) = got.warnings
+    assert "could not be kept in" in warning
+    assert "(database or disk is full)" in warning
+    assert batches(cache) == [4]
+    fake = Wide(dims=6000)
+    assert extract(images, fake, cache=cache).cached == 4
+
+
+def test_a_cache_that_can_only_be_read_is_read(images, cache, monkeypatch):
+    extract(ImageArray(PICTURES[:20]), Fake(), cache=cache)
+    connect = sqlite3.connect
+
+    def read_only(path, **options):
+        return connect(f"{path.as_uri()}?mode=ro", uri=True, **options)
+
+    monkeypatch.setattr(sqlite3, "connect", read_only)
+    fake = Fake()
+    got = extract(images, fake, cache=cache)
     torch.testing.assert_close(got.features, expected()[0])
-    assert len(got.warnings) == 1
-    assert os.strerror(number) in got.warnings[0]
-    assert len(shards(cache)) == 2
-    assert not list(cache.rglob("*.part"))
+    assert fake.images == 3
+    (warning,) = got.warnings
+    assert "could not be kept in" in warning
+    assert "(attempt to write a readonly database)" in warning
+
+
+def test_a_database_that_stays_locked_is_a_warning(images, cache, monkeypatch):
+    extract(ImageArray(PICTURES[:20]), Fake(), cache=cache)
+    monkeypatch.setattr(shelf, "_PATIENCE", 0.1)
+    with database(cache) as other:
+        other.execute("BEGIN IMMEDIATE")
+        fake = Fake()
+        got = extract(images, fake, cache=cache)  # it can be read meanwhile
+    torch.testing.assert_close(got.features, expected()[0])
+    assert fake.images == 3
+    (warning,) = got.warnings
+    assert "(database is locked)" in warning
 
 
 class Interrupted(Fake):
@@ -467,7 +550,7 @@ class Slow(Fake):
         print(self.images, flush=True)
         return result
 
-shelf._SHARD_ROWS = 4
+shelf._BATCH_ROWS = 4
 extract(ImageArray(PICTURES), Slow(), cache=sys.argv[2], batch_size=2)
 print("done", flush=True)
 """
@@ -487,8 +570,8 @@ def test_a_killed_run_is_resumed(images, cache):
                 process.send_signal(signal.SIGKILL)
                 break
     assert process.returncode == -signal.SIGKILL
-    kept = sum(len(np.load(path)["keys"]) for path in shards(cache))
-    assert kept in (8, 10, 12)  # all but the last shard; killing takes a moment
+    kept = sum(batches(cache))
+    assert kept in (8, 10, 12)  # all but the last batch; killing takes a moment
     fake = Fake()
     got = extract(images, fake, cache=cache)
     assert fake.images == 23 - kept
@@ -500,7 +583,6 @@ def test_several_processes_share_a_cache(images, cache):
     for process in processes:
         out, _ = process.communicate(timeout=60)
         assert out.endswith("done\n")
-    assert not list(cache.rglob("*.part"))
     fake = Fake()
     got = extract(images, fake, cache=cache)
     assert fake.images == 0
@@ -508,7 +590,7 @@ def test_several_processes_share_a_cache(images, cache):
 
 
 def test_several_threads_share_a_cache(cache, monkeypatch):
-    monkeypatch.setattr(shelf, "_SHARD_ROWS", 2)
+    monkeypatch.setattr(shelf, "_BATCH_ROWS", 2)
     got = [None] * 4
 
     def work(i):

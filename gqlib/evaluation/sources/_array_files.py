@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import warnings
 import zipfile
 import zlib
@@ -115,57 +113,26 @@ def _load_torch(place: Path, shown: str, array: str | None, usual: Sequence[str]
 
 
 #: safetensors' names of those dtypes that can be images, features or labels.
-_SAFE_DTYPES = {
-    "BOOL": torch.bool,
-    "U8": torch.uint8,
-    "I8": torch.int8,
-    "I16": torch.int16,
-    "I32": torch.int32,
-    "I64": torch.int64,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "F32": torch.float32,
-    "F64": torch.float64,
-}
+_SAFE_DTYPES = ("BOOL", "U8", "I8", "I16", "I32", "I64", "F16", "BF16", "F32", "F64")
 
 
 def _load_safetensors(place: Path, shown: str, array: str | None, usual: Sequence[str]) -> Tensor:
-    """One tensor of a safetensors file, as a view of the disk.
+    """One tensor of a safetensors file, as a view of the disk."""
+    from safetensors import safe_open  # here, since few runs need it
 
-    The format: 8 bytes with the header's length, the header in JSON, and the data, of which each
-    tensor has the part between its two ``data_offsets`` (https://huggingface.co/docs/safetensors).
-    """
-    with reading(shown), place.open("rb") as file:
-        size = place.stat().st_size
-        length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > min(size - 8, 100_000_000):
-            raise ValueError("its header is longer than the file")
-        header = json.loads(file.read(length))
-        if not isinstance(header, dict):
-            raise ValueError("its header is no table")
-        header.pop("__metadata__", None)
-    name = _choose(list(header), array, usual, shown)
     with reading(shown):
-        entry = header[name]
-        shape = [int(x) for x in entry["shape"]]
-        start, stop = (int(x) for x in entry["data_offsets"])
-        if entry["dtype"] in _SAFE_DTYPES:
-            dtype = _SAFE_DTYPES[entry["dtype"]]
-            if min([0, start, *shape]) < 0 or stop - start != math.prod(shape) * dtype.itemsize:
-                raise ValueError(f"the bytes of {name} do not fit its shape")
-            if stop > size - 8 - length:
-                raise ValueError(f"the bytes of {name} reach beyond the end of the file")
-            if stop == start:
-                return torch.empty(shape, dtype=dtype)
-            offset = 8 + length + start
-            mapped = np.memmap(place, np.uint8, "c", offset, (stop - start,))
-            # An address that is no multiple of the element's size would be read wrongly or slowly.
-            data = np.asarray(mapped) if offset % dtype.itemsize == 0 else np.array(mapped)
-            return torch.from_numpy(data).view(dtype).view(shape)
-    raise ValueError(
-        f"{shown} holds {name} in the dtype {entry['dtype']}, expected one of "
-        f"{', '.join(_SAFE_DTYPES)}"
-    )
+        opened = safe_open(place, "pt")
+    with opened as file:
+        name = _choose(list(file.keys()), array, usual, shown)
+        dtype = file.get_slice(name).get_dtype()
+        if dtype not in _SAFE_DTYPES:
+            raise ValueError(
+                f"{shown} holds {name} in the dtype {dtype}, expected one of "
+                f"{', '.join(_SAFE_DTYPES)}"
+            )
+        with reading(shown):
+            values: Tensor = file.get_tensor(name)
+            return values
 
 
 def load_statistics(place: Path, shown: str) -> GaussianStatistics | None:

@@ -97,7 +97,8 @@ class _NotAnImage(Exception):
     """Passes through the handler of what decoders raise."""
 
 
-#: What undoes each orientation of EXIF: values of PIL.Image.Transpose.
+#: What undoes each orientation of EXIF: values of PIL.Image.Transpose. PIL's exif_transpose would
+#: write the rest of EXIF anew, and fail where that is damaged.
 _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 
 

@@ -214,6 +214,15 @@ def test_damaged_exif_does_not_matter(tmp_path):
     assert np.array_equal(first_hwc(open_source(tmp_path)), COLOUR)
 
 
+def test_the_orientation_counts_where_the_rest_of_exif_is_damaged(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x011A] = (72, 1)  # a resolution
+    damaged = exif.tobytes().replace(b"\x01\x1a", b"\x01\x03")  # a compression, a whole number
+    png(tmp_path / "a.png", COLOUR, exif=damaged)
+    assert np.array_equal(first_hwc(open_source(tmp_path)), np.rot90(COLOUR, -1))
+
+
 def test_a_photograph_with_a_preview_is_one_image(tmp_path):
     """Phones write MPO files: JPEGs with a second picture behind the first."""
     photo, preview = Image.fromarray(COLOUR), Image.fromarray(COLOUR[:3, :3])

@@ -1,0 +1,17 @@
+"""Where the user's caches are, on every platform."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def cache_folder(*parts: str) -> Path:
+    """``gqlib/<parts>`` in ``$XDG_CACHE_HOME`` or ``~/.cache``, on Windows in ``%LOCALAPPDATA%``.
+
+    All of it may be deleted at any time: it is then computed or downloaded again.
+    """
+    variable = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"
+    caches = os.environ.get(variable)
+    return (Path(caches) if caches else Path.home() / ".cache").joinpath("gqlib", *parts)
