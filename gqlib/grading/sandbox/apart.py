@@ -72,10 +72,8 @@ class Answers:
             if "graph" not in data:
                 return None
             number, value = int(data["graph"]), unpack(data["value"])
-            # Even without a leaf the result requires a gradient, as it does where it was made.
-            anchor = torch.zeros((), requires_grad=True)
             ask = functools.partial(self._differentiate, number)
-            return _Through.apply(value, ask, anchor, *given.leaves)
+            return _Through.apply(value, ask, *given.leaves)
 
         return unpack(reply["value"], with_gradient)
 
@@ -125,7 +123,7 @@ class _Through(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> Any:
-        return (None, None, None, *ctx.ask(gradient))
+        return (None, None, *ctx.ask(gradient))
 
 
 def wanted(source: str, space: dict[str, Any]) -> set[str]:
@@ -185,8 +183,8 @@ class Asked:
         value = call(self._shell.user_ns[request["call"]], *arguments, **others)
 
         def with_gradient(part: Any) -> Any:
-            if type(part) is not torch.Tensor or not part.requires_grad:
-                return None
+            if type(part) is not torch.Tensor or not (part.requires_grad and given.leaves):
+                return None  # where there is nothing to differentiate by, the result is a number
             self._graphs.append((part, given.leaves))
             return {"graph": len(self._graphs) - 1, "value": pack(part.detach(), _LIMIT)}
 
@@ -201,7 +199,7 @@ class Asked:
                 value, leaves, gradient, retain_graph=True, allow_unused=True
             )
 
-        return {"value": _packed(checks.call(differentiate) if leaves else [])}
+        return {"value": _packed(checks.call(differentiate))}
 
 
 def _call_plainly(function: Any, *arguments: Any, **others: Any) -> Any:
