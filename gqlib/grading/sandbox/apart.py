@@ -4,11 +4,13 @@ A submission has two forks. One runs the student's cells; the other has run the 
 runs those tests that can be kept apart from the answers. There an answer is a stand-in
 (:class:`Answer`): calling it sends its arguments to the other fork, where the function runs, and
 brings back what it returned, as plain data (``plain``) over a socket of their own. A student's code
-never sees the test, and nothing that it does to its own process changes what the test finds.
+never sees the test, and nothing that it does to its own process changes what the test finds. A
+function that the test gives an answer is copied (``arguments``), and what an answer returns can be
+differentiated by what it was given: the gradient is asked of the process where the answer ran.
 
-A test whose values are more than data (a network, a function, something to differentiate through)
-can't be kept apart: it runs beside the answers, under ``guard``. Which tests those are, the
-solution tells: each that it passes apart is run apart for everybody.
+A test whose values are more than that (a network, say) can't be kept apart: it runs beside the
+answers, under ``guard``. Which tests those are, the solution tells: each that it passes apart is
+run apart for everybody.
 """
 
 from __future__ import annotations
@@ -16,16 +18,19 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+import functools
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from nbformat import from_dict
+from torch.autograd.function import once_differentiable
 
 from gqlib.course import checks
 from gqlib.grading.sandbox import messages
+from gqlib.grading.sandbox.arguments import Arguments
 from gqlib.grading.sandbox.plain import NotPlain, pack, unpack
 from gqlib.grading.sandbox.shell import Shell
 
@@ -56,17 +61,35 @@ class Answers:
     def call(self, name: str, arguments: tuple[Any, ...], others: dict[str, Any]) -> Any:
         """Have an answer run, and return what it returns or raise what it raises."""
         __tracebackhide__ = True
-        packed = pack([list(arguments), others])
+        given = Arguments()
+        packed = given.pack([list(arguments), others])
         # A test's `checks.call` has a profile function set: see its closed book.
         by_checks = sys.getprofile() is not None
-        reply = self._ask({"call": name, "arguments": packed, "by_checks": by_checks})
+        reply = self._run({"call": name, "arguments": packed, "by_checks": by_checks})
+        given.change(reply["changes"])
+
+        def with_gradient(data: Any) -> Any:
+            if "graph" not in data:
+                return None
+            number, value = int(data["graph"]), unpack(data["value"])
+            ask = functools.partial(self._differentiate, number)
+            return _Through.apply(value, ask, *given.leaves)
+
+        return unpack(reply["value"], with_gradient)
+
+    def _differentiate(self, number: int, gradient: torch.Tensor) -> list[torch.Tensor | None]:
+        """What a gradient by a result of an answer is by each leaf of its arguments."""
+        reply = self._run({"graph": number, "gradient": pack(gradient, _LIMIT)})
+        return list(unpack(reply["value"]))
+
+    def _run(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Have code of the answers run; an exception is raised as it was there."""
+        __tracebackhide__ = True
+        reply = self._ask(request)
         self._shell.show_outputs([from_dict(o) for o in reply["outputs"] if messages.is_output(o)])
         if "error" in reply:
             raise _exception(**reply["error"])
-        generators = checks.parts([arguments, others], torch.Generator)
-        for generator, state in zip(generators, reply["states"], strict=True):
-            generator.set_state(unpack(state))
-        return unpack(reply["value"])
+        return reply
 
     def end(self) -> list[str]:
         """What was seen of tampering while the test asked."""
@@ -87,6 +110,20 @@ class Answer:
     def __call__(self, *arguments: Any, **others: Any) -> Any:
         __tracebackhide__ = True
         return self._answers.call(self.__name__, arguments, others)
+
+
+class _Through(torch.autograd.Function):
+    """A result of an answer, differentiated in the process where it was made."""
+
+    @staticmethod
+    def forward(ctx: Any, value: torch.Tensor, ask: Callable[..., Any], *_: torch.Tensor) -> Any:
+        ctx.ask = ask
+        return value.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
+        return (None, None, *ctx.ask(gradient))
 
 
 def wanted(source: str, space: dict[str, Any]) -> set[str]:
@@ -111,35 +148,67 @@ def _exception(name: str, text: str, traceback: list[str]) -> BaseException:
     return error
 
 
-def answer(shell: Shell, request: dict[str, Any]) -> dict[str, Any]:
-    """What the process of the answers says to a request of the tests'."""
-    space = shell.user_ns
-    if "names" in request:
-        return {"names": dict(_named(space, request["names"]))}
-    arguments, others = unpack(request["arguments"])
-    reply: dict[str, Any] = {}
-    with shell.watched() as outputs:
-        try:
-            call = checks.call if request["by_checks"] else _call_plainly
-            value = call(space[request["call"]], *arguments, **others)
-            reply["value"] = _packed(value)
-            generators = checks.parts([arguments, others], torch.Generator)
-            reply["states"] = [pack(generator.get_state()) for generator in generators]
-        except BaseException as error:
-            lines = shell.rendered(error)
-            reply = {
-                "error": {"name": type(error).__name__, "text": str(error), "traceback": lines}
-            }
-    return {**reply, "outputs": outputs}
+class Asked:
+    """The process of the answers, as the tests' one asks it.
+
+    Args:
+        shell: Has the student's names.
+    """
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        #: Results with a gradient, each with what it can be differentiated by.
+        self._graphs: list[tuple[torch.Tensor, list[torch.Tensor]]] = []
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What is said to a request."""
+        if "names" in request:
+            self._graphs.clear()  # of the test before
+            return {"names": dict(_named(self._shell.user_ns, request["names"]))}
+        act = self._gradients if "graph" in request else self._call
+        with self._shell.watched() as outputs:
+            try:
+                reply = act(request)
+            except BaseException as error:
+                lines = self._shell.rendered(error)
+                reply = {
+                    "error": {"name": type(error).__name__, "text": str(error), "traceback": lines}
+                }
+        return {**reply, "outputs": outputs}
+
+    def _call(self, request: dict[str, Any]) -> dict[str, Any]:
+        given = Arguments()
+        arguments, others = given.unpack(request["arguments"])
+        call = checks.call if request["by_checks"] else _call_plainly
+        value = call(self._shell.user_ns[request["call"]], *arguments, **others)
+
+        def with_gradient(part: Any) -> Any:
+            if type(part) is not torch.Tensor or not (part.requires_grad and given.leaves):
+                return None  # where there is nothing to differentiate by, the result is a number
+            self._graphs.append((part, given.leaves))
+            return {"graph": len(self._graphs) - 1, "value": pack(part.detach(), _LIMIT)}
+
+        return {"value": _packed(value, with_gradient), "changes": given.changes(_LIMIT)}
+
+    def _gradients(self, request: dict[str, Any]) -> dict[str, Any]:
+        value, leaves = self._graphs[request["graph"]]
+        gradient = unpack(request["gradient"])
+
+        def differentiate() -> Any:
+            return torch.autograd.grad(
+                value, leaves, gradient, retain_graph=True, allow_unused=True
+            )
+
+        return {"value": _packed(checks.call(differentiate))}
 
 
 def _call_plainly(function: Any, *arguments: Any, **others: Any) -> Any:
     return function(*arguments, **others)
 
 
-def _packed(value: Any) -> Any:
+def _packed(value: Any, more: Callable[[Any], Any] | None = None) -> Any:
     try:
-        return pack(value, _LIMIT)
+        return pack(value, _LIMIT, more)
     except NotPlain as error:
         raise AssertionError(f"the answer returned {error}") from None
 

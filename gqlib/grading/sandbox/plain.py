@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import math
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from types import GeneratorType
@@ -30,16 +31,20 @@ class NotPlain(TypeError):
     """A value that is more than data."""
 
 
-def pack(value: Any, limit: int = _LIMIT) -> Any:
+def pack(value: Any, limit: int = _LIMIT, more: Callable[[Any], Any] | None = None) -> Any:
     """A value as JSON has it.
 
     Args:
         value: The value.
         limit: Bytes that a tensor or array may have.
+        more: Is asked first about every part; ``None`` is its word for one of no kind of its own.
 
     Raises:
         NotPlain: It, or a part of it, is something else than data.
     """
+    special = more(value) if more else None
+    if special is not None:
+        return special
     kind = type(value)  # not isinstance, which asks the object itself
     if value is None or kind in (bool, str, int):
         return value
@@ -50,10 +55,10 @@ def pack(value: Any, limit: int = _LIMIT) -> Any:
     if kind is np.ndarray or issubclass(kind, np.generic):
         return {**_pack_array(np.asarray(value), limit), "scalar": kind is not np.ndarray}
     if kind is dict:
-        return {"dict": [[pack(k, limit), pack(v, limit)] for k, v in value.items()]}
+        return {"dict": [[pack(k, limit, more), pack(v, limit, more)] for k, v in value.items()]}
     for name, container in _CONTAINERS.items():
         if kind is container or (name == "list" and kind in _SEQUENCES):
-            return {name: [pack(item, limit) for item in value]}
+            return {name: [pack(item, limit, more) for item in value]}
     if kind in (Fraction, Decimal):
         return {"float": float(value).hex()}
     if kind is complex:
@@ -75,7 +80,9 @@ def _pack_tensor(value: torch.Tensor, limit: int) -> dict[str, Any]:
         raise NotPlain(f"a tensor of layout {value.layout} on {value.device}, expected a plain one")
     if value.requires_grad and not value.is_leaf:
         value = value.detach()
-    raw = value.detach().resolve_conj().resolve_neg().contiguous().reshape(-1).view(torch.uint8)
+    raw = value.detach().resolve_conj().resolve_neg()
+    # A copy: `contiguous` leaves a single column's stride as it is, which `view` then refuses.
+    raw = raw.clone(memory_format=torch.contiguous_format).reshape(-1).view(torch.uint8)
     return {
         "tensor": _pack_bytes(raw.numpy().tobytes(), limit),
         "dtype": str(value.dtype).removeprefix("torch."),
@@ -100,14 +107,21 @@ def _pack_bytes(content: bytes, limit: int) -> str:
     return base64.b64encode(content).decode()
 
 
-def unpack(data: Any) -> Any:
+def unpack(data: Any, more: Callable[[Any], Any] | None = None) -> Any:
     """The value of :func:`pack`'s result, which may come from somebody who lies.
+
+    Args:
+        data: The result.
+        more: Is asked first about every part, as in :func:`pack`.
 
     Raises:
         Exception: It is no such result.
     """
     if data is None or isinstance(data, bool | str | int):
         return data
+    special = more(data) if more else None
+    if special is not None:
+        return special
     if "float" in data:
         return float.fromhex(data["float"])
     if "tensor" in data:
@@ -120,10 +134,10 @@ def unpack(data: Any) -> Any:
         found = np.frombuffer(content, dtype).reshape(data["shape"]).copy()
         return found[()] if data["scalar"] else found
     if "dict" in data:
-        return {unpack(k): unpack(v) for k, v in data["dict"]}
+        return {unpack(k, more): unpack(v, more) for k, v in data["dict"]}
     for name, container in _CONTAINERS.items():
         if name in data:
-            return container(unpack(item) for item in data[name])
+            return container(unpack(item, more) for item in data[name])
     if "complex" in data:
         return complex(*map(float.fromhex, data["complex"]))
     if "dtype" in data:

@@ -146,6 +146,7 @@ def _run_answers(
     watch, refuse = private(guard), private(audit)
     during: list[str] = []
     others = [connection, peer]
+    asked = apart.Asked(shell)
 
     def look() -> None:
         """After an answer that a test has called."""
@@ -176,7 +177,7 @@ def _run_answers(
                     reply: dict[str, Any] = {"flags": seen(restored)}
                 else:
                     checks.look_around = None  # what this process makes of it does not count
-                    reply = apart.answer(shell, request)
+                    reply = asked.answer(request)
                     checks.look_around = look
                 messages.send(peer, reply)
 
