@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from gqlib import _installing
 from gqlib.data.dataset import Dataset
 
 #: Our name, torchvision's class, and the folder that it makes under the root.
@@ -55,8 +56,10 @@ def load_downloaded(
 
 def _torchvision(name: str) -> Any:
     # Imported here since `import gqlib.data` is to stay light.
-    from torchvision import datasets
-
+    try:
+        from torchvision import datasets
+    except ModuleNotFoundError as error:
+        raise _installing.missing(error, name, "course") from None
     return getattr(datasets, _KNOWN[name][0])
 
 

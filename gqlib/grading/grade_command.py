@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gqlib import files
+from gqlib._installing import remedy
 from gqlib.grading import summary
 from gqlib.search_paths import put_programs_first
 
@@ -58,7 +59,7 @@ def run_grade(options: argparse.Namespace) -> int:
         from gqlib.grading.grade import grade
     except ModuleNotFoundError as error:
         print(
-            f'gqlib grade: {error.name} is missing: run `pip install "gqlib[course]"` first',
+            f"gqlib grade: {error.name} is missing: run {remedy('course')}",
             file=sys.stderr,
         )
         return 2
