@@ -12,10 +12,10 @@ SOURCE = "git+https://github.com/gqlib/gqlib"
 
 def remedy(extra: str = "") -> str:
     """The commands that install the library with ``extra``, to be put behind "run"."""
-    part = f"[{extra}]" if extra else ""
+    part, clone = (f"[{extra}]", f'".[{extra}]"') if extra else ("", ".")
     return (
         f'`pip install "{DISTRIBUTION}{part} @ {SOURCE}"` '
-        f'(in a clone: `pip install --editable ".{part}"`)'
+        f"(in a clone: `pip install --editable {clone}`)"
     )
 
 

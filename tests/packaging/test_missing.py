@@ -45,7 +45,7 @@ def test_the_remedy_names_the_extra_or_none() -> None:
         '(in a clone: `pip install --editable ".[course]"`)'
     )
     assert remedy() == (
-        f'`pip install "generative-quality @ {address}"` (in a clone: `pip install --editable "."`)'
+        f'`pip install "generative-quality @ {address}"` (in a clone: `pip install --editable .`)'
     )
     error = missing(ModuleNotFoundError("No module named 'x'", name="x"), "y", "course")
     assert (error.name, str(error)[:22]) == ("x", "y needs x, which is no")
