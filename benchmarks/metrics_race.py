@@ -15,7 +15,7 @@ one's. A is divided by 16, to about the scale of Inception's features: NumPy's p
 slower where x·y/D + 1 < 0, as happens on a larger scale, and that would count against
 torch-fidelity's kernel.
 
-Peers come with ``pip install 'gqlib[bench]'``; one that is missing is skipped with a line that says
+Peers come with ``pip install '.[bench]'``; one that is missing is skipped with a line that says
 so. The exit status says whether every bar was met; ``--quick`` runs small sizes, sets no bars on
 them, and its exit status only says that the answers are right.
 """
@@ -669,7 +669,7 @@ def introduce(peers: Sequence[Peer]) -> tuple[dict[str, Any], dict[str, str], se
     needed = {module for peer in peers for module in peer.needs}
     missing = {module for module in needed if importlib.util.find_spec(module) is None}
     for module in sorted(missing):
-        print(f"{module} is not installed and left out: pip install 'gqlib[bench]'")
+        print(f"{module} is not installed and left out: pip install '.[bench]'")
     return machine, found, missing
 
 

@@ -15,3 +15,12 @@ def cache_folder(*parts: str) -> Path:
     variable = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"
     caches = os.environ.get(variable)
     return (Path(caches) if caches else Path.home() / ".cache").joinpath("gqlib", *parts)
+
+
+def feature_cache() -> Path:
+    """Where features are kept: ``$GQLIB_CACHE``, or ``gqlib/features`` among the user's caches.
+
+    The folder may be deleted at any time, it then costs the time to compute the features again.
+    """
+    chosen = os.environ.get("GQLIB_CACHE")
+    return Path(chosen).expanduser() if chosen else cache_folder("features")

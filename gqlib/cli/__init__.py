@@ -6,9 +6,9 @@ import argparse
 import sys
 
 from gqlib import __version__
-from gqlib.cli import evaluate, grade, lab
+from gqlib.cli import doctor, evaluate, grade, lab
 
-_COMMANDS = (lab, evaluate, grade)
+_COMMANDS = (lab, evaluate, grade, doctor)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -135,8 +135,8 @@ def _writable(path: Path) -> None:
 
 
 def _report(given: argparse.Namespace) -> Report | None:
+    from gqlib._utils.cache_folder import feature_cache
     from gqlib.evaluation import evaluate
-    from gqlib.features.cache import default_cache
 
     return evaluate(
         given.real,
@@ -150,7 +150,7 @@ def _report(given: argparse.Namespace) -> Report | None:
         device=_device() if given.device is None else given.device,
         mixed_precision=given.mixed_precision,
         batch_size=given.batch_size,
-        cache=None if given.no_cache else given.cache or default_cache(),
+        cache=None if given.no_cache else given.cache or feature_cache(),
         k=given.k,
         confidence=None if given.no_intervals else given.confidence,
         seed=given.seed,

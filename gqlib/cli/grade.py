@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gqlib._utils import atomic
+from gqlib._utils.installing import remedy
 from gqlib._utils.search_paths import put_programs_first
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
         from gqlib.grading.grade import grade
     except ModuleNotFoundError as error:
         print(
-            f'gqlib grade: {error.name} is missing: run `pip install "gqlib[course]"` first',
+            f"gqlib grade: {error.name} is missing: run {remedy('course')}",
             file=sys.stderr,
         )
         return 2

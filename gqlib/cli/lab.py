@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gqlib._utils.installing import remedy
 from gqlib._utils.search_paths import put_first, put_programs_first
 
 _DESCRIPTION = """\
@@ -68,7 +69,7 @@ def open_lab(flags: list[str]) -> int:
         FileNotFoundError: There are no lessons in this folder.
     """
     if importlib.util.find_spec("jupyterlab") is None:
-        raise ValueError('JupyterLab is not installed: run `pip install "gqlib[course]"` first')
+        raise ValueError(f"JupyterLab is not installed: run {remedy('course')}")
     course = Path.cwd()
     # A lesson is named as its folder; a student's copies of it stand beside it.
     lessons = sorted(p for p in course.glob("lessons/*/*.ipynb") if p.stem == p.parent.name)

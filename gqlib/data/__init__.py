@@ -52,6 +52,7 @@ def load(
         ValueError: No such name or split, or a file is damaged.
         FileNotFoundError: Files are missing and ``download`` is False, or one of the package's is.
         ConnectionError: The download failed.
+        ModuleNotFoundError: torchvision is missing; it comes with the extra ``course``.
     """
     if name not in NAMES:
         raise ValueError(f"no data set {name!r}, expected one of {', '.join(NAMES)}")

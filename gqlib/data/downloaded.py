@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from gqlib._utils import installing
 from gqlib._utils.cache_folder import cache_folder
 from gqlib.data.dataset import Dataset
 
@@ -50,8 +51,10 @@ def load_downloaded(
 
 def _torchvision(name: str) -> Any:
     # Imported here since `import gqlib.data` is to stay light.
-    from torchvision import datasets
-
+    try:
+        from torchvision import datasets
+    except ModuleNotFoundError as error:
+        raise installing.missing(error, name, "course") from None
     return getattr(datasets, _KNOWN[name][0])
 
 

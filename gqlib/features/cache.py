@@ -7,7 +7,6 @@ several processes can share it, and that a process that is killed loses only its
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import time
 import zlib
@@ -20,8 +19,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
-
-from gqlib._utils.cache_folder import cache_folder
 
 if TYPE_CHECKING:
     from gqlib.features.base import Extractor
@@ -39,15 +36,6 @@ _TABLE = "batches (extractor TEXT, checksum INT, images BLOB, features BLOB, pro
 
 #: SQLite can quote undecodable bytes of a damaged file.
 _TROUBLE = (OSError, sqlite3.Error, UnicodeDecodeError)
-
-
-def default_cache() -> Path:
-    """Where features are kept: ``$GQLIB_CACHE``, or ``gqlib/features`` among the user's caches.
-
-    The folder may be deleted at any time, it then costs the time to compute the features again.
-    """
-    chosen = os.environ.get("GQLIB_CACHE")
-    return Path(chosen).expanduser() if chosen else cache_folder("features")
 
 
 class Cache:

@@ -24,12 +24,12 @@ from torch import Tensor
 from gqlib._utils.distributed import rank_and_world
 from gqlib.data.images import Images
 from gqlib.features._pipeline import Item, Progress, Table, bar, batches, cores, keys_of, run
-from gqlib.features.cache import Cache, default_cache
+from gqlib.features.cache import Cache
 
 if TYPE_CHECKING:
     from gqlib.features.base import Extractor
 
-__all__ = ["Extracted", "default_cache", "extract", "gather"]
+__all__ = ["Extracted", "extract", "gather"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,8 @@ def extract(
         extractor: As :func:`gqlib.features.load_extractor` gives it.
         batch_size: How many images go through the extractor at once, by default what suits it.
             Features depend on it no more than by rounding.
-        cache: Folder of the features of earlier runs, such as :func:`default_cache`; by default
+        cache: Folder of the features of earlier runs, such as the one of
+            :func:`gqlib._utils.cache_folder.feature_cache`; by default
             nothing is kept. Rows are found by the content of the images and the extractor's name
             and resize mode. It is used only for extractors that are ``cacheable``.
         progress: Whether to show a bar with the rate and the time left on stderr, or a function

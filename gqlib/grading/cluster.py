@@ -5,7 +5,7 @@
     gqlib grade 02_error_measures --scheduler tcp://scheduler:8786
 
 A worker executes as many submissions at once as it has threads, all in forks of one warm process.
-It needs ``gqlib[course,cluster]`` of the same version, and bubblewrap. What a worker had not
+It needs the extra ``cluster`` of the same version, and bubblewrap. What a worker had not
 finished when it ended, another one does.
 """
 
@@ -17,6 +17,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 from gqlib import __version__
+from gqlib._utils.installing import remedy
 
 #: Seconds until a scheduler must have answered.
 _PATIENCE = 10
@@ -40,7 +41,7 @@ def executor(address: str) -> Iterator[tuple[Executor, int]]:
         from distributed import Client
     except ModuleNotFoundError:
         raise ValueError(
-            '--scheduler needs Dask: run `pip install "gqlib[cluster]"` here and on the workers'
+            f"--scheduler needs Dask: run {remedy('cluster')}, here and on the workers"
         ) from None
     try:
         client = Client(address, timeout=_PATIENCE)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gqlib import cli
+from gqlib._utils.installing import remedy
 from gqlib.cli import lab
 
 
@@ -186,7 +187,7 @@ def test_a_missing_jupyterlab_is_said_in_one_sentence(
     )
     assert cli.main(["lab"]) == 2
     assert capsys.readouterr().err == (
-        'gqlib lab: JupyterLab is not installed: run `pip install "gqlib[course]"` first\n'
+        f"gqlib lab: JupyterLab is not installed: run {remedy('course')}\n"
     )
 
 

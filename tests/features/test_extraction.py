@@ -16,10 +16,11 @@ import pytest
 import torch
 from PIL import Image
 
+from gqlib._utils.cache_folder import feature_cache
 from gqlib._utils.distributed import raise_on_all_ranks
 from gqlib.evaluation.sources import ImageArray, Images, open_source
 from gqlib.features import cache as shelf
-from gqlib.features.extraction import Extracted, default_cache, extract, gather
+from gqlib.features.extraction import Extracted, extract, gather
 
 RANDOM = np.random.default_rng(0)
 PICTURES = RANDOM.integers(0, 256, (23, 3, 6, 5), dtype=np.uint8)
@@ -610,15 +611,15 @@ def test_where_features_are_kept(monkeypatch, tmp_path):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.delenv("LOCALAPPDATA", raising=False)
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    assert default_cache() == tmp_path / ".cache" / "gqlib" / "features"
+    assert feature_cache() == tmp_path / ".cache" / "gqlib" / "features"
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
-    assert default_cache() == tmp_path / "local" / "gqlib" / "features"
+    assert feature_cache() == tmp_path / "local" / "gqlib" / "features"
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert default_cache() == tmp_path / "xdg" / "gqlib" / "features"
+    assert feature_cache() == tmp_path / "xdg" / "gqlib" / "features"
     monkeypatch.setenv("GQLIB_CACHE", str(tmp_path / "own"))
-    assert default_cache() == tmp_path / "own"
+    assert feature_cache() == tmp_path / "own"
 
 
 # Several processes as one

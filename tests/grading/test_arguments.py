@@ -19,7 +19,7 @@ from gqlib.grading.sandbox.plain import NotPlain, pack, unpack
 from gqlib.grading.sandbox.pool import Cell, Executed, Pool
 from tests.grading.test_sandbox import LIMITS, earns
 
-SET_UP = Cell("import torch\nfrom gqlib import checks", "set-up")
+SET_UP = Cell("import torch\nfrom gqlib.course import checks", "set-up")
 SCALE = 3.0
 HISTORY: list[float] = []
 

@@ -16,6 +16,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from gqlib._utils.installing import DISTRIBUTION
 from gqlib.grading.submissions import answers_of, filled
 from tests.notebooks.test_soundness import LESSONS
 from tests.packaging.tree import (
@@ -35,8 +36,10 @@ pytestmark = pytest.mark.slow
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 #: What a package is imported as, where that is another name.
 MODULES = {"pillow": "PIL"}
-#: Colab's own, which stay as they are.
-KEPT = sorted(MODULES.get(requirement.name, requirement.name) for requirement in requirements())
+#: Colab's own that lessons use besides the base install's.
+COLAB = ("matplotlib", "torchvision")
+#: All of Colab's own, which stay as they are.
+KEPT = sorted(MODULES.get(name, name) for name in (*(r.name for r in requirements()), *COLAB))
 #: Where each of them is imported from, and the version and place of everything installed.
 STATE = f"""
 import importlib.metadata, importlib.util, json
@@ -56,7 +59,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def python(tmp_path: Path) -> Path:
-    return base_environment(tmp_path)
+    return base_environment(tmp_path, *COLAB)
 
 
 def state(python: Path) -> dict[str, object]:
@@ -90,7 +93,7 @@ def test_lesson_runs_on_a_fresh_colab(
     newer = newer_wheels(tmp_path / "newer", *KEPT)
     before = state(python)
     # Nothing of the [course] extra: of the widgets, a lesson shows still pictures then.
-    assert before.keys().isdisjoint({"=gqlib", "=ipywidgets", "=nbgrader", "=jupyterlab"})
+    assert before.keys().isdisjoint({f"={DISTRIBUTION}", "=ipywidgets", "=nbgrader", "=jupyterlab"})
 
     kernels = tmp_path / "kernels"
     (kernels / "colab").mkdir(parents=True)
@@ -105,7 +108,7 @@ def test_lesson_runs_on_a_fresh_colab(
     NotebookClient(nb, timeout=600, kernel_name="colab", resources=resources).execute()
 
     after = state(python)
-    assert after.pop("=gqlib"), "the set-up cell installed gqlib"
+    assert after.pop(f"={DISTRIBUTION}"), "the set-up cell installed gqlib"
     assert after == before, "and left all else as it was"
     where = run(python, "-c", "import gqlib; print(gqlib.__file__)", cwd=tmp_path)
     assert where.startswith(str(site_packages(python))), "gqlib came from the repository"

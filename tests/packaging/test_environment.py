@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 
+from gqlib._utils.installing import DISTRIBUTION
 from tests.packaging.tree import ROOT, requirements
 
 #: What conda-forge calls a package of another name on PyPI.
@@ -20,7 +21,7 @@ def test_same_packages_and_lower_bounds() -> None:
     listed = re.findall(r"^  - (\S+)$", conda, re.MULTILINE)
     assert sorted(listed) == sorted(wanted), "as often as wanted, and nothing else"
     assert conda.count("- ") == len(listed), "every line was read"
-    # gqlib itself, for which pip then finds every package in place.
+    # The library itself, for which pip then finds every package in place.
     assert pip.split() == ["-", "--editable", "."]
 
 
@@ -28,4 +29,4 @@ def test_every_requirement_has_a_lower_bound_and_no_upper_one() -> None:
     """An exact pin breaks Colab a year later."""
     for requirement in requirements("course", "dev"):
         operators = [specifier.operator for specifier in requirement.specifier]
-        assert operators == ([] if requirement.name == "gqlib" else [">="]), str(requirement)
+        assert operators == ([] if requirement.name == DISTRIBUTION else [">="]), str(requirement)

@@ -121,9 +121,12 @@ def test_commands_that_keep_solutions_private(tmp_path: Path) -> None:
     run("sh", "-ec", script + publish, cwd=tmp_path, **AUTHOR)
     students = tmp_path / "students"
     listed = run("git", "ls-files", cwd=students).splitlines()
-    assert {f"lessons/{LESSON}/{LESSON}.ipynb", "gqlib/checks.py", "Makefile", "new.txt"} <= {
-        *listed
-    }
+    assert {
+        f"lessons/{LESSON}/{LESSON}.ipynb",
+        "gqlib/course/checks.py",
+        "Makefile",
+        "new.txt",
+    } <= {*listed}
     assert not [name for name in listed if name.startswith(("solutions/", "tests/"))]
     assert "BEGIN SOLUTION" not in "".join(
         path.read_text(encoding="utf-8") for path in students.rglob("*.ipynb")

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from gqlib import __version__
+from gqlib._utils.installing import DISTRIBUTION, remedy
 from tests.packaging.tree import OFFLINE, base_environment, copy_tree, requirements, run
 
 MNIST = [
@@ -56,6 +58,7 @@ def test_contents(wheel: Path) -> None:
 def test_licences(wheel: Path) -> None:
     assert "MIT License" in read(wheel, ".dist-info/licenses/LICENSE")
     assert "CC BY-SA 3.0" in read(wheel, ".dist-info/licenses/gqlib/data/mnist/LICENSE")
+    assert "gqlib/features/digits.npz" in read(wheel, ".dist-info/licenses/THIRD_PARTY.md")
 
 
 def test_metadata(wheel: Path) -> None:
@@ -63,7 +66,9 @@ def test_metadata(wheel: Path) -> None:
     asked = [Requirement(text) for text in fields.get_all("Requires-Dist", [])]
     base = sorted(str(r) for r in asked if "extra ==" not in str(r))
     assert base == sorted(map(str, requirements()))
-    assert fields["License-Expression"] == "MIT"
+    assert fields["Name"] == DISTRIBUTION
+    assert fields["Version"] == __version__
+    assert fields["License-Expression"] == "MIT AND CC-BY-SA-3.0"
     assert set(fields.get_all("Provides-Extra", [])) == {"bench", "cluster", "course", "dev"}
     assert "gqlib = gqlib.cli:main" in read(wheel, ".dist-info/entry_points.txt")
 
@@ -75,7 +80,7 @@ def test_installed_wheel_works(wheel: Path, tmp_path: Path) -> None:
     run(python, "-m", "pip", "install", "--quiet", wheel, cwd=tmp_path, **OFFLINE)
     program = (
         "import gqlib, pathlib, sys\n"
-        "from gqlib import data, features, metrics, plots\n"
+        "from gqlib import data, features, metrics\n"
         "assert pathlib.Path(gqlib.__file__).is_relative_to(sys.prefix), gqlib.__file__\n"
         "images = data.load('mnist', 'test').images[:100]\n"
         "print(tuple(features.digit_features(images).shape))"
@@ -87,4 +92,4 @@ def test_installed_wheel_works(wheel: Path, tmp_path: Path) -> None:
         [command, "lab"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert lab.returncode == 2
-    assert 'run `pip install "gqlib[course]"` first' in lab.stderr
+    assert f"JupyterLab is not installed: run {remedy('course')}" in lab.stderr

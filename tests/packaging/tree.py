@@ -90,14 +90,15 @@ def distributions(*asked: Requirement) -> list[metadata.Distribution]:
     return list(found.values())
 
 
-def base_environment(folder: Path) -> Path:
+def base_environment(folder: Path, *more: str) -> Path:
     """A fresh virtual environment with the base install's libraries, but not gqlib; its Python.
 
     Besides, it holds what it takes to run a notebook and to install a package: a kernel, pip and
-    setuptools. It has no Jupyter, widgets, nbgrader or test tools. The libraries are links to
-    those of this environment, in a folder beside the new one, so that pip never removes them.
+    setuptools; and the packages named as ``more``. It has no Jupyter, widgets, nbgrader or test
+    tools. The libraries are links to those of this environment, in a folder beside the new one, so
+    that pip never removes them.
     """
-    needed = [*requirements(), *map(Requirement, ("ipykernel", "pip", "setuptools"))]
+    needed = [*requirements(), *map(Requirement, ("ipykernel", "pip", "setuptools", *more))]
     libraries = folder / "libraries"
     libraries.mkdir()
     for distribution in distributions(*needed):

@@ -1,4 +1,4 @@
-"""Agreement with the packages that practitioners use today (`pip install 'gqlib[bench]'`).
+"""Agreement with the packages that practitioners use today (`pip install '.[bench]'`).
 
 A test of a package that is not installed is skipped. Agreement means 1e-6 of the value or, where
 the two sets are nearly equal (a distance below a hundredth of the traces), 1e-6 of the traces:
