@@ -23,7 +23,7 @@ try:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 except ModuleNotFoundError as error:
-    raise installing.missing(error, "gqlib.plots", "course") from None
+    raise installing.missing(error, "gqlib.course.plots", "course") from None
 
 #: Okabe and Ito's palette, distinguishable under the common colour-vision deficiencies.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

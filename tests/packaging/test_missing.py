@@ -24,8 +24,8 @@ except ModuleNotFoundError as error:
 @pytest.mark.parametrize(
     ("hidden", "use", "what"),
     [
-        ("matplotlib", "from gqlib import plots", "gqlib.plots"),
-        ("cycler", "from gqlib import plots", "gqlib.plots"),
+        ("matplotlib", "from gqlib.course import plots", "gqlib.course.plots"),
+        ("cycler", "from gqlib.course import plots", "gqlib.course.plots"),
         ("torchvision", "import gqlib.data; gqlib.data.load('cifar10')", "cifar10"),
         ("torchvision", "import gqlib.data; gqlib.data.load('fashion_mnist')", "fashion_mnist"),
     ],
