@@ -138,9 +138,9 @@ class _processes:
 
     def __exit__(self, *_: object) -> None:
         if self.started:
-            import torch
+            from gqlib.features.extraction import end_process_group
 
-            torch.distributed.destroy_process_group()
+            end_process_group()
 
 
 def _compared(given: argparse.Namespace) -> Report | None:

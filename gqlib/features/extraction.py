@@ -29,7 +29,14 @@ from gqlib.features.cache import Cache, default_cache
 if TYPE_CHECKING:
     from gqlib.features.extractors import Extractor
 
-__all__ = ["Extracted", "default_cache", "extract", "gather", "together"]
+__all__ = [
+    "Extracted",
+    "default_cache",
+    "end_process_group",
+    "extract",
+    "gather",
+    "together",
+]
 
 T = TypeVar("T")
 
@@ -291,3 +298,19 @@ def rank_and_world() -> tuple[int, int]:
     if not (dist.is_available() and dist.is_initialized()):
         return 0, 1
     return dist.get_rank(), dist.get_world_size()
+
+
+def end_process_group() -> None:
+    """``torch.distributed.destroy_process_group()``, which always returns.
+
+    Before PyTorch 2.8 it may not with gloo: it waits for gloo's threads and holds the interpreter,
+    which they need to let go of the last tensor. Whoever holds gloo itself waits without.
+    """
+    import torch.distributed as dist
+
+    group = dist.group.WORLD
+    is_gloo = group is not None and dist.get_backend() == "gloo"
+    gloo = group._get_backend(torch.device("cpu")) if is_gloo else None  # type: ignore[union-attr]
+    del group
+    dist.destroy_process_group()
+    del gloo

@@ -17,7 +17,14 @@ from PIL import Image
 
 from gqlib.data.sources import ImageArray, Images, open_source
 from gqlib.features import cache as shelf
-from gqlib.features.extraction import Extracted, default_cache, extract, gather, together
+from gqlib.features.extraction import (
+    Extracted,
+    default_cache,
+    end_process_group,
+    extract,
+    gather,
+    together,
+)
 
 RANDOM = np.random.default_rng(0)
 PICTURES = RANDOM.integers(0, 256, (23, 3, 6, 5), dtype=np.uint8)
@@ -589,7 +596,7 @@ def _process(rank, world, store, folder, counts):
                 together(lambda failing=failing, error=error: _fail(rank in failing, error))
             assert caught.value.__cause__ is (error if rank in failing else None)
     finally:
-        dist.destroy_process_group()
+        end_process_group()
 
 
 def _fail(wanted, error):
@@ -606,7 +613,7 @@ def test_work_alone_fails_in_its_own_way():
 def test_two_processes_gather_the_whole_in_order(tmp_path):
     counts = (23, 4, 1)
     torch.multiprocessing.spawn(
-        _process, (2, tmp_path / "store", str(tmp_path), counts), nprocs=2, join=True
+        _process, (2, tmp_path / "store", str(tmp_path), counts), nprocs=2, daemon=True
     )
     for n in counts:
         features, probabilities = expected(PICTURES[:n])
@@ -618,6 +625,23 @@ def test_two_processes_gather_the_whole_in_order(tmp_path):
                     torch.testing.assert_close(got[1], probabilities)
                 else:
                     assert got[1] is None
+
+
+def _often(rank, store):
+    import torch.distributed as dist
+
+    for i in range(20):
+        dist.init_process_group("gloo", init_method=f"file://{store}{i}", rank=rank, world_size=2)
+        part = torch.zeros(3, 2)
+        for r in range(2):
+            dist.broadcast(part[:2], r)
+        end_process_group()
+        assert not dist.is_initialized()
+
+
+@pytest.mark.timeout(120)
+def test_a_process_group_ends_whatever_gloo_still_holds(tmp_path):
+    torch.multiprocessing.spawn(_often, (tmp_path / "store",), nprocs=2, daemon=True)
 
 
 # Bad input
