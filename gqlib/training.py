@@ -179,7 +179,8 @@ def fit(
 
 def _stream(seed: int, *name: int) -> int:
     """A seed of its own for each use, so that no two of them draw the same numbers."""
-    return int(np.random.SeedSequence((seed, *name)).generate_state(1, np.uint64)[0] >> 1)
+    # As an int before the shift: NumPy 1 shifts no uint64 by one.
+    return int(np.random.SeedSequence((seed, *name)).generate_state(1, np.uint64)[0]) >> 1
 
 
 @contextlib.contextmanager

@@ -26,9 +26,24 @@ class ProcessGroup:
 
     def __exit__(self, *_: object) -> None:
         if self.started:
-            import torch
+            end_process_group()
 
-            torch.distributed.destroy_process_group()
+
+def end_process_group() -> None:
+    """``torch.distributed.destroy_process_group()``, which always returns.
+
+    Before PyTorch 2.8 it may not with gloo: it waits for gloo's threads and holds the interpreter,
+    which they need to let go of the last tensor. Whoever holds gloo itself waits without.
+    """
+    import torch
+    import torch.distributed as dist
+
+    group = dist.group.WORLD
+    is_gloo = group is not None and dist.get_backend() == "gloo"
+    gloo = group._get_backend(torch.device("cpu")) if is_gloo else None  # type: ignore[union-attr]
+    del group
+    dist.destroy_process_group()
+    del gloo
 
 
 def rank_and_world() -> tuple[int, int]:

@@ -82,9 +82,7 @@ def wall(
     ax.set_axis_off()
     if title:
         ax.set_title(title)
-    whole = ax.get_figure(root=True)
-    assert isinstance(whole, Figure)
-    return whole
+    return ax.figure.figure  # of an axes in a subfigure, too, the whole one
 
 
 def slider(

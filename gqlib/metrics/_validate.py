@@ -27,7 +27,10 @@ def tensor(x: Array, name: str) -> torch.Tensor:
     t: torch.Tensor = x.detach()
     if t.is_complex():
         raise ValueError(f"{name} is complex ({t.dtype}), expected real numbers: take .real")
-    return t
+    # PyTorch has hardly an operation for these, and before 2.7 not even an index.
+    if t.dtype in (torch.uint16, torch.uint32):
+        return t.to(torch.int64)
+    return t.to(torch.float64) if t.dtype == torch.uint64 else t
 
 
 def to_float64(x: torch.Tensor) -> torch.Tensor:

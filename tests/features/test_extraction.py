@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from gqlib._utils.cache_folder import feature_cache
-from gqlib._utils.distributed import raise_on_all_ranks
+from gqlib._utils.distributed import end_process_group, raise_on_all_ranks
 from gqlib.evaluation.sources import ImageArray, Images, open_source
 from gqlib.features import cache as shelf
 from gqlib.features.extraction import Extracted, extract, gather
@@ -675,7 +675,7 @@ def _process(rank, world, store, folder, counts):
                 )
             assert caught.value.__cause__ is (error if rank in failing else None)
     finally:
-        dist.destroy_process_group()
+        end_process_group()
 
 
 def _fail(wanted, error):
@@ -692,7 +692,7 @@ def test_work_alone_fails_in_its_own_way():
 def test_two_processes_gather_the_whole_in_order(tmp_path):
     counts = (23, 4, 1)
     torch.multiprocessing.spawn(
-        _process, (2, tmp_path / "store", str(tmp_path), counts), nprocs=2, join=True
+        _process, (2, tmp_path / "store", str(tmp_path), counts), nprocs=2, daemon=True
     )
     for n in counts:
         features, probabilities = expected(PICTURES[:n])
@@ -704,6 +704,23 @@ def test_two_processes_gather_the_whole_in_order(tmp_path):
                     torch.testing.assert_close(got[1], probabilities)
                 else:
                     assert got[1] is None
+
+
+def _often(rank, store):
+    import torch.distributed as dist
+
+    for i in range(20):
+        dist.init_process_group("gloo", init_method=f"file://{store}{i}", rank=rank, world_size=2)
+        part = torch.zeros(3, 2)
+        for r in range(2):
+            dist.broadcast(part[:2], r)
+        end_process_group()
+        assert not dist.is_initialized()
+
+
+@pytest.mark.timeout(120)
+def test_a_process_group_ends_whatever_gloo_still_holds(tmp_path):
+    torch.multiprocessing.spawn(_often, (tmp_path / "store",), nprocs=2, daemon=True)
 
 
 # Bad input

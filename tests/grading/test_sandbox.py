@@ -151,6 +151,47 @@ def test_an_answer_may_print_and_show(pool: Pool) -> None:
     assert "tensor([0., 1., 2.])" in printed(executed)
 
 
+#: What libraries ask of their environment, as they are imported or later.
+ASKING = """
+import getpass, grp, locale, multiprocessing, os, pwd, socket, tempfile
+from multiprocessing import shared_memory
+from pathlib import Path
+me = pwd.getpwuid(os.getuid())
+assert getpass.getuser() == me.pw_name == Path("/usr").owner() == "nobody"
+assert grp.getgrgid(os.getgid()).gr_name == Path("/usr").group() == "nogroup"
+assert [entry.pw_name for entry in pwd.getpwall()] == ["nobody"]
+assert Path.home() == Path(me.pw_dir) == Path("~nobody").expanduser()
+assert os.access(me.pw_shell, os.X_OK) and os.environ["SHELL"] == me.pw_shell
+assert socket.gethostbyname("localhost") == socket.gethostbyname(socket.gethostname())
+locale.setlocale(locale.LC_ALL, "")
+assert locale.getpreferredencoding(False).upper() == "UTF-8"
+cache = Path.home() / ".cache" / "library"
+cache.mkdir(parents=True, exist_ok=True)
+for folder in (Path.home(), tempfile.gettempdir(), "/dev/shm", cache, *OTHERS):
+    with tempfile.NamedTemporaryFile("w", dir=folder) as file:
+        file.write("x")
+with multiprocessing.Lock():
+    shared = shared_memory.SharedMemory(create=True, size=8)
+    shared.close()
+    shared.unlink()
+print("all there")
+"""
+
+
+def test_what_libraries_ask_for_is_there(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    # A folder in which Python or the course lies is read-only.
+    bound = bubblewrap.packages()
+    others = [f for f in ("/tmp", "/var/tmp") if not any(p.is_relative_to(f) for p in bound)]
+    asking = f"OTHERS = {others}\n{ASKING}"
+    with log.open("w+") as file, Pool(asking, LIMITS, file) as asked:
+        assert "all there" in log.read_text(), "before any submission"
+        kept = "from pathlib import Path\nprint(list((Path.home() / '.cache/library').iterdir()))"
+        executed = asked.submit([Cell(kept), Cell(asking), Cell(asking, "set-up")]).result(60)
+    assert executed.flags == []
+    assert printed(executed) == "[]\nall there\nall there\n", executed.outputs
+
+
 def test_what_is_printed_without_end_is_cut(pool: Pool) -> None:
     source = (
         "import os\nfor _ in range(30): print('x' * 10**5)\n"

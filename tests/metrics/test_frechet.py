@@ -8,6 +8,7 @@ import pytest
 import scipy.linalg
 import torch
 
+from gqlib._utils.distributed import end_process_group
 from gqlib.course.answers import lesson_09
 from gqlib.metrics import (
     GaussianStatistics,
@@ -292,7 +293,7 @@ def _reduce(rank, port, x, shared):
     for i, s in enumerate((statistics, second)):
         shared[rank, i, 0] = s.n
         shared[rank, i, 1:] = torch.cat([s.mean, s.cov.flatten()])
-    torch.distributed.destroy_process_group()
+    end_process_group()
 
 
 def test_all_reduce_over_two_processes():
@@ -302,7 +303,7 @@ def test_all_reduce_over_two_processes():
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     shared = torch.zeros(2, 2, 13, dtype=torch.float64).share_memory_()
-    torch.multiprocessing.spawn(_reduce, (port, x, shared), nprocs=2)
+    torch.multiprocessing.spawn(_reduce, (port, x, shared), nprocs=2, daemon=True)
     want = np.concatenate([[70], x.mean(0), np.cov(x.T).ravel()])
     np.testing.assert_allclose(shared.numpy(), np.broadcast_to(want, (2, 2, 13)), rtol=1e-8)
 

@@ -239,7 +239,8 @@ def test_every_kind_of_array(precision):
     ]
     numbers = x.numpy(), y.numpy()
     kinds += [
-        tuple(z.astype(t) for z in numbers) for t in ("f8", "f4", "f2", "u1", ">f4", ">i2", "u4")
+        tuple(z.astype(t) for z in numbers)
+        for t in ("f8", "f4", "f2", "u1", "u2", "u4", "u8", ">f4", ">i2", ">u2")
     ]
     kinds += [
         (x.tolist(), y.tolist()),

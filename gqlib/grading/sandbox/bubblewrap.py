@@ -12,6 +12,8 @@ import gqlib
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
 #: Settings that fonts, time zones and the linker need; nothing about people or machines.
 _SETTINGS = ("/etc/alternatives", "/etc/fonts", "/etc/ld.so.cache", "/etc/localtime")
+#: Who there is and how names are found: files of the sandbox's own, for libraries that ask.
+OWN_SETTINGS = ("passwd", "group", "hosts", "nsswitch.conf")
 #: Where a submission may write. Not /tmp, where Python or the course may lie.
 SCRATCH = "/scratch"
 _INSTEAD = (
@@ -59,16 +61,21 @@ def command(arguments: list[str]) -> list[str]:
             line += ["--ro-bind", str(path), str(path)]
     for path in map(Path, _SETTINGS):
         line += ["--ro-bind-try", str(path), str(path)]
+    for name in OWN_SETTINGS:
+        line += ["--ro-bind", str(Path(__file__).with_name("etc") / name), f"/etc/{name}"]
     line += ["--tmpfs", SCRATCH]
-    packages = _packages()
-    for path in packages:
+    bound = packages()
+    for path in bound:
         line += ["--ro-bind", str(path), str(path)]
-    if not any(path.is_relative_to("/tmp") for path in packages):
-        line += ["--symlink", SCRATCH, "/tmp"]
+    for folder in ("/tmp", "/var/tmp"):
+        if not any(path.is_relative_to(folder) for path in bound):
+            line += ["--symlink", SCRATCH, folder]
     # A submission mounts a /proc of its own, which the kernel allows where a whole one is visible.
     line += [
         "--dev",
         "/dev",
+        "--tmpfs",
+        "/dev/shm",
         "--bind",
         "/proc",
         "/proc",
@@ -86,6 +93,7 @@ def command(arguments: list[str]) -> list[str]:
 ENVIRONMENT = {
     "HOME": SCRATCH,
     "LANG": "C.UTF-8",
+    "LOGNAME": "nobody",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     "MPLCONFIGDIR": f"{SCRATCH}/matplotlib",
     "NBGRADER_EXECUTION": "autograde",
@@ -94,11 +102,13 @@ ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONHASHSEED": "0",
+    "SHELL": "/bin/sh",
     "TMPDIR": SCRATCH,
+    "USER": "nobody",
 }
 
 
-def _packages() -> list[Path]:
+def packages() -> list[Path]:
     """Where this Python and gqlib lie, outermost folders only."""
     wanted = {Path(sys.prefix), Path(sys.base_prefix), Path(gqlib.__file__).parent}
     wanted |= {path.resolve() for path in wanted}

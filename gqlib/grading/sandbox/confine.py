@@ -52,12 +52,19 @@ def enter_namespaces() -> None:
 
 
 def mount_own_files(limits: Limits) -> None:
-    """An empty scratch folder of limited size, and a /proc that shows this submission alone."""
+    """A scratch folder of limited size, and a /proc that shows this submission alone.
+
+    Of what libraries left in the scratch folder as they were imported, the folders are there too,
+    empty: a library makes its cache folder once, and writes to it later.
+    """
+    folders = [path for path in SCRATCH.rglob("*") if path.is_dir()]
     _check(_libc.mount(b"none", b"/", None, _REC | _PRIVATE, None), "private mounts")
     safe = _NOSUID | _NODEV
     _mount("tmpfs", str(SCRATCH), safe, f"size={limits.disk},nr_inodes=20000,mode=700")
     _mount("tmpfs", "/dev/shm", safe, f"size={limits.disk},nr_inodes=2000,mode=700")
     _mount("proc", "/proc", safe | _NOEXEC)
+    for folder in sorted(folders):  # each after the one that it lies in
+        folder.mkdir()
     WORK.mkdir()
     os.chdir(WORK)
 
