@@ -4,14 +4,19 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# Two environments with other versions of the packages, which uv makes.
+OLDEST := .venv-oldest
+COLAB  := .venv-colab
+COLAB_PACKAGES := tests/packaging/colab-constraints.txt
 LESSON_FILES = $(wildcard solutions/*/*.ipynb)
 # nbval runs the solutions and compares the outputs of the cells that ask for it.
 NBVAL = --nbval-lax --nbval-current-env --nbval-cell-timeout=600
 # One process a core, each with one thread; a file's tests stay together, as a notebook's must.
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --dist=loadfile --no-loadscope-reorder $(NBVAL)
+PYTEST_IN = OMP_NUM_THREADS=1 $1/python -m pytest --numprocesses=logical --dist=loadfile --no-loadscope-reorder $(NBVAL)
+PYTEST = $(call PYTEST_IN,$(BIN))
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-all lint lessons notebooks grade-demo digits peers bench clean
+.PHONY: help lab test test-all test-oldest test-colab lint lessons notebooks grade-demo digits peers bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -28,6 +33,31 @@ $(VENV)/.ready-%: pyproject.toml
 	  { echo 'The set-up did not finish: check the network connection and run the same command again.'; exit 1; }
 	@touch $@
 
+# Empties the target's folder and installs there: $(call environment,version of Python,uv's options).
+define environment
+@echo 'Setting up $(@D): a few gigabytes are downloaded the first time.'
+@$(BIN)/uv venv --quiet --clear --python $1 $(@D) 2>/dev/null || \
+  $(BIN)/uv venv --quiet --clear --python $(PYTHON) $(@D)
+@$(BIN)/uv pip install --quiet --python $(@D) $2 --editable '.[dev]'
+@touch $@
+endef
+
+$(OLDEST)/.ready: pyproject.toml | $(VENV)/.ready-dev
+	$(call environment,3.11,--resolution=lowest-direct)
+
+# Colab has Python 3.13. Where uv can neither find nor download it, it is this machine's.
+$(COLAB)/.ready: pyproject.toml $(COLAB_PACKAGES) | $(VENV)/.ready-dev
+	$(call environment,3.13,--constraints=$(COLAB_PACKAGES))
+
+# What is quick (not the packages' own tests: they need pip), two lessons, and a class of one lesson.
+define tests_elsewhere
+$(call PYTEST_IN,$1/bin) -m 'not slow and not nbgrader and not browser and not whole' $(TEST_FLAGS) \
+  solutions/00_* solutions/02_* tests --ignore=tests/packaging --ignore=tests/peers
+$(call PYTEST_IN,$1/bin) $(TEST_FLAGS) \
+  tests/grading/test_grade.py::test_the_command_says_what_became_of_the_class \
+  'tests/notebooks/test_nbgrader.py::test_solution_blank_and_a_mutant_of_each_exercise[02_error_measures]'
+endef
+
 lab: $(VENV)/.ready-course  ## open JupyterLab at the course (LAB_FLAGS="--no-browser" passes flags on)
 	@$(BIN)/gqlib lab $(LAB_FLAGS)
 
@@ -36,6 +66,12 @@ test: $(VENV)/.ready-dev  ## run every test, as the project's own checks do
 
 test-all: $(VENV)/.ready-dev  ## the same, and every mutant and variant through the real nbgrader
 	$(PYTEST) solutions tests $(TEST_FLAGS)
+
+test-oldest: $(OLDEST)/.ready  ## quick tests with the oldest packages that pyproject.toml allows
+	$(call tests_elsewhere,$(OLDEST))
+
+test-colab: $(COLAB)/.ready  ## quick tests with the packages that Colab has
+	$(call tests_elsewhere,$(COLAB))
 
 lint: $(VENV)/.ready-dev  ## style, formatting and types
 	$(BIN)/ruff check .
@@ -66,4 +102,4 @@ bench: $(VENV)/.ready-bench  ## seconds, memory and quality beside other package
 	$(BIN)/python benchmarks/grading_race.py
 
 clean:  ## remove what the commands above made, but no work of yours
-	rm -rf $(VENV) build dist *.egg-info artefacts .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(OLDEST) $(COLAB) build dist *.egg-info artefacts .pytest_cache .mypy_cache .ruff_cache

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import tomllib
 
+from packaging.requirements import Requirement
+
 from gqlib._utils.installing import DISTRIBUTION
 from tests.packaging.tree import ROOT, requirements
 
@@ -30,3 +32,13 @@ def test_every_requirement_has_a_lower_bound_and_no_upper_one() -> None:
     for requirement in requirements("course", "dev"):
         operators = [specifier.operator for specifier in requirement.specifier]
         assert operators == ([] if requirement.name == DISTRIBUTION else [">="]), str(requirement)
+
+
+def test_the_packages_of_colab_are_allowed() -> None:
+    asked = {r.name: r.specifier for r in requirements("course")}
+    path = ROOT / "tests" / "packaging" / "colab-constraints.txt"
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line[0] != "#"]
+    for constraint in map(Requirement, lines):
+        ((operator, version),) = [(s.operator, s.version) for s in constraint.specifier]
+        assert operator == "=="
+        assert version in asked[constraint.name], str(constraint)

@@ -21,7 +21,7 @@ from tests.packaging.tree import ROOT
 THIRD_PARTY = (ROOT / "THIRD_PARTY.md").read_text(encoding="utf-8")
 CARDS = ROOT / "docs" / "models"
 #: What is no data: code, types, settings, templates, styles, and the licence itself.
-OTHERS = {".py", ".typed", ".json", ".j2", ".html", ".css", ""}
+OTHERS = {".py", ".typed", ".json", ".j2", ".html", ".css", ".conf", ""}
 #: The network of each card.
 NETWORKS = {"digits": digits.DigitNet, "vae": vae.VAE, "dcgan": gan.Generator}
 
