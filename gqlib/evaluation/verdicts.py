@@ -130,14 +130,14 @@ def verdicts(evaluation: Evaluation, level: float = 0.01) -> tuple[Verdict, ...]
     scores = evaluation.neighbour_scores
     scores = None if scores is None or scores.interval is None else scores
     again = _repeated(evaluation.repeats, share)
-    worth = _distinct_share(evaluation.repeats, again)
+    distinct_share = _distinct_share(evaluation.repeats, again)
 
-    noise = _noise(scores, worth, share)
+    noise = _noise(scores, distinct_share, share)
     off = _off(scores) if noise.found else 0.0
     absent, bias = _groups(evaluation.representation_gap, off, share)
     collapse = _collapse(scores, again, absent, bias.found is True, share)
     others = any(verdict.found for verdict in (noise, collapse, bias))
-    return (collapse, noise, _memorisation(evaluation, worth, others, share), bias)
+    return (collapse, noise, _memorisation(evaluation, distinct_share, others, share), bias)
 
 
 def _aside(evidence: Evidence, condition: bool, why: str) -> Evidence:
@@ -169,10 +169,12 @@ _NO_SCORES = (
 )
 
 
-def _noise(scores: NeighbourScores | None, worth: float, share: float) -> Verdict:
+def _noise(scores: NeighbourScores | None, distinct_share: float, share: float) -> Verdict:
     if scores is None:
         return Verdict(Failure.noise, None, missing=_NO_SCORES)
-    evidence = tuple(_below(scores, name, share, worth) for name in ("precision", "density"))
+    evidence = tuple(
+        _below(scores, name, share, distinct_share) for name in ("precision", "density")
+    )
     return Verdict(Failure.noise, any(e.significant for e in evidence), evidence)
 
 
@@ -233,15 +235,19 @@ def _spread_out(scores: NeighbourScores, name: str, share: float) -> Evidence:
     return _aside(found, fall <= _FACTOR * usual, _BY_NOISE)
 
 
-def _below(scores: NeighbourScores, name: str, share: float, worth: float = 1.0) -> Evidence:
+def _below(
+    scores: NeighbourScores, name: str, share: float, distinct_share: float = 1.0
+) -> Evidence:
     """Whether a score is below a faithful one, by its standard error."""
     assert scores.interval is not None
-    p = scores.p_value_below(name, worth)
+    p = scores.p_value_below(name, distinct_share)
     value, expected = float(getattr(scores, name)), scores.expected[name]
     return Evidence(name, value, scores.interval[name], expected, p, p < share)
 
 
-def _memorisation(evaluation: Evaluation, worth: float, others: bool, share: float) -> Verdict:
+def _memorisation(
+    evaluation: Evaluation, distinct_share: float, others: bool, share: float
+) -> Verdict:
     from scipy.special import ndtr
 
     copying, authentic = evaluation.copying_test, evaluation.authenticity
@@ -251,19 +257,21 @@ def _memorisation(evaluation: Evaluation, worth: float, others: bool, share: flo
     p = float(ndtr(copying.value))
     nearer = Evidence("copying_test", copying.value, copying.interval, 0.0, p, p < share)
     evidence = (
-        _less_authentic(authentic, authentic.expected, copying.n_holdout or 0, worth, share),
+        _less_authentic(
+            authentic, authentic.expected, copying.n_holdout or 0, distinct_share, share
+        ),
         _aside(nearer, others, _BY_OTHERS),
     )
     return Verdict(Failure.memorisation, any(e.significant for e in evidence), evidence)
 
 
 def _less_authentic(
-    result: MemorisationResult, expected: float, n_holdout: int, worth: float, share: float
+    result: MemorisationResult, expected: float, n_holdout: int, distinct_share: float, share: float
 ) -> Evidence:
     """Whether fewer fakes than held-out samples are authentic: a test of two shares."""
     from scipy.special import ndtr
 
-    n = worth * (result.n_fake or 0)
+    n = distinct_share * (result.n_fake or 0)  # as many as are distinct
     pooled = (result.value * n + expected * n_holdout) / (n + n_holdout)
     error = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / n_holdout))
     p = float(ndtr((result.value - expected) / error)) if error > 0 else 1.0

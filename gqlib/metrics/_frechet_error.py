@@ -21,20 +21,20 @@ _ROWS = 8192
 _PAIRS = 4096
 
 
-def expected_frechet(real: torch.Tensor, one: Fit, n: int, m: int) -> float:
+def expected_frechet(real: torch.Tensor, fit: Fit, n: int, m: int) -> float:
     """The squared distance to be expected between n and m fresh samples of the law of ``real``.
 
-    ``one`` is the fit of these features.
+    ``fit`` is the fit of these features.
 
     Both biases of the estimate, of the means and of the covariances, to first order in 1/n and 1/m:
     good where both are some times the number of features.
     """
-    null = _Null(one.root.T @ one.root)
-    z = null.sample(real, one.mean)[: _PAIRS // 4]
-    return (1 / n + 1 / m) * float(null.product(z, z).mean())
+    expected = _ExpectedDistance(fit.root.T @ fit.root)
+    z = expected.sample(real, fit.mean)[: _PAIRS // 4]
+    return (1 / n + 1 / m) * float(expected.product(z, z).mean())
 
 
-def standard_error(one: Fit, two: Fit, x: torch.Tensor, y: torch.Tensor) -> float:
+def standard_error(real: Fit, fake: Fit, x: torch.Tensor, y: torch.Tensor) -> float:
     """Standard error of the distance: each sample's influence, less what it counts twice.
 
     With T₁ the linear map that carries the first fit to the second one, a sample's influence is
@@ -43,13 +43,13 @@ def standard_error(one: Fit, two: Fit, x: torch.Tensor, y: torch.Tensor) -> floa
     deviations twice (Efron and Stein 1981). Between equal laws that part is all there is, so it is
     estimated by itself, and counted once.
     """
-    u, s, vt = torch.linalg.svd(one.root @ two.root.T, full_matrices=False)
-    delta = one.mean - two.mean
+    u, s, vt = torch.linalg.svd(real.root @ fake.root.T, full_matrices=False)
+    delta = real.mean - fake.mean
     variance = 0.0
-    for side, t, axes, direction in ((one, x, u, delta), (two, y, vt.T, -delta)):
+    for side, t, axes, direction in ((real, x, u, delta), (fake, y, vt.T, -delta)):
         influence = _influence(side, t, axes, s, direction)
         variance += float(influence.var()) / len(t)
-    quadratic = _quadratic_variance(one, two, x, y)
+    quadratic = _quadratic_variance(real, fake, x, y)
     return math.sqrt(max(variance - 2 * quadratic, 0.0) + quadratic)
 
 
@@ -73,19 +73,19 @@ def _influence(
     return torch.cat(parts)
 
 
-def _quadratic_variance(one: Fit, two: Fit, x: torch.Tensor, y: torch.Tensor) -> float:
+def _quadratic_variance(real: Fit, fake: Fit, x: torch.Tensor, y: torch.Tensor) -> float:
     """Variance of the distance between two samples of one law, that of both sets together."""
-    null = _Null((one.root.T @ one.root + two.root.T @ two.root) / 2)
+    expected = _ExpectedDistance((real.root.T @ real.root + fake.root.T @ fake.root) / 2)
     products = []
-    for side, t in ((one, x), (two, y)):
-        z = null.sample(t, side.mean)
+    for side, t in ((real, x), (fake, y)):
+        z = expected.sample(t, side.mean)
         # Few samples make few pairs: then each meets more than one other.
         for shift in range(1, max(2, min(len(z), -(-_PAIRS // len(z)) + 1))):
-            products.append(null.product(z, z.roll(shift, 0)))
+            products.append(expected.product(z, z.roll(shift, 0)))
     return 2 * (1 / len(x) + 1 / len(y)) ** 2 * float(torch.cat(products).square().mean())
 
 
-class _Null:
+class _ExpectedDistance:
     """The distance between two samples of one law, near 0, where it is quadratic.
 
     There it is ‖δ‖² + ½ Σ Eᵢⱼ² / (λᵢ + λⱼ), with δ and E the differences of the means and of the

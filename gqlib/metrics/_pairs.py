@@ -141,7 +141,7 @@ def exact_squares(
     return torch.cat(parts) if parts else to_float64(x[:0]).sum(1)
 
 
-class Visitor(Protocol):
+class Accumulator(Protocol):
     """Takes what it needs of each tile. The tiles of pairs within a set all come first."""
 
     def within(self, side: str, tile: Tile) -> None:
@@ -151,12 +151,12 @@ class Visitor(Protocol):
         """A tile of real points (rows) and fakes (columns)."""
 
 
-def visit(x: Points, y: Points, *visitors: Visitor) -> None:
-    """Show every visitor each tile once, so that they share the matrix products."""
+def accumulate(x: Points, y: Points, *accumulators: Accumulator) -> None:
+    """Show every accumulator each tile once, so that they share the matrix products."""
     for side, side_points in (("real", x), ("fake", y)):
         for tile in tiles(side_points):
-            for visitor in visitors:
-                visitor.within(side, tile)
+            for accumulator in accumulators:
+                accumulator.within(side, tile)
     for tile in tiles(x, y):
-        for visitor in visitors:
-            visitor.between(tile)
+        for accumulator in accumulators:
+            accumulator.between(tile)

@@ -16,16 +16,16 @@ import torch
 
 from gqlib.metrics._fit import Fit, fit_samples
 from gqlib.metrics._frechet_error import expected_frechet, standard_error
-from gqlib.metrics._pairs import around_real, visit
+from gqlib.metrics._pairs import accumulate, around_real
 from gqlib.metrics._validate import Array, check_features, same_width
 from gqlib.metrics.bias import GapResult, representation_gap
 from gqlib.metrics.extrapolation import ExtrapolatedResult, extrapolated
 from gqlib.metrics.frechet import distance_of_fits, frechet_distance
 from gqlib.metrics.gaussian import GaussianStatistics
 from gqlib.metrics.inception_score import InceptionScoreResult, inception_score
-from gqlib.metrics.kernel import KernelResult, KernelVisitor
+from gqlib.metrics.kernel import KernelAccumulator, KernelResult
 from gqlib.metrics.memorisation import MemorisationResult, Search, authenticity_of, copying_of
-from gqlib.metrics.neighbours import NeighbourScores, NeighbourVisitor, check_k, with_intervals
+from gqlib.metrics.neighbours import NeighbourAccumulator, NeighbourScores, check_k, with_intervals
 from gqlib.metrics.repeats import AT_LEAST, RepeatsResult, repeats, repeats_of
 from gqlib.metrics.result import Result, Results, check_level, log_interval, plain, strict
 from gqlib.metrics.vendi import vendi_score
@@ -225,16 +225,16 @@ class _Frechet(NamedTuple):
 
 
 def _frechet(x: torch.Tensor, y: torch.Tensor, confidence: float | None) -> _Frechet:
-    one = fit_samples(x, "real")
-    two = fit_samples(y, "fake").to(one.mean.device)
-    distance, error = distance_of_fits(one, two), 0.0
+    real = fit_samples(x, "real")
+    fake = fit_samples(y, "fake").to(real.mean.device)
+    distance, error = distance_of_fits(real, fake), 0.0
     if confidence is not None:
-        error = standard_error(one, two, x, y)
+        error = standard_error(real, fake, x, y)
         distance = replace(distance, interval=log_interval(distance.value, error, confidence))
     if len(x) == len(y) and torch.equal(x, y.to(x)):
         same = "both sets are the same samples: a file or folder was given twice"
         distance = replace(distance, warnings=(*distance.warnings, same))
-    return _Frechet(distance, expected_frechet(x, one, len(x), len(y)), one, error)
+    return _Frechet(distance, expected_frechet(x, real, len(x), len(y)), real, error)
 
 
 def _over_pairs(
@@ -246,14 +246,14 @@ def _over_pairs(
 ) -> tuple[KernelResult, NeighbourScores | None, RepeatsResult | None]:
     """All from one pass; no scores and no repeats where a side has too few samples for them."""
     a, b = around_real(x, y)
-    kernel = KernelVisitor(a, b, squares=confidence is not None)
+    kernel = KernelAccumulator(a, b, squares=confidence is not None)
     few = min(len(x), len(y))
     if few <= k:
-        visit(a, b, kernel)
+        accumulate(a, b, kernel)
         again = None if few < AT_LEAST else repeats(x, y, confidence, seed)
         return kernel.result(confidence), None, again
-    neighbours = NeighbourVisitor(a, b, k)
-    visit(a, b, kernel, neighbours)
+    neighbours = NeighbourAccumulator(a, b, k)
+    accumulate(a, b, kernel, neighbours)
     if few < AT_LEAST:
         again = None
     elif len(x) == len(y):

@@ -64,25 +64,26 @@ def frechet_distance(
                 )
     if isinstance(real, GaussianStatistics) and isinstance(fake, GaussianStatistics):
         same_source(real, fake)
-    one, two = fit(real, "real"), fit(fake, "fake")
-    same_width(one.dims, two.dims)
-    two = two.to(one.mean.device)
-    result = distance_of_fits(one, two)
+    real_fit, fake_fit = fit(real, "real"), fit(fake, "fake")
+    same_width(real_fit.dims, fake_fit.dims)
+    fake_fit = fake_fit.to(real_fit.mean.device)
+    result = distance_of_fits(real_fit, fake_fit)
     if confidence is None:
         return result
-    error = standard_error(one, two, check_features(real, "real"), check_features(fake, "fake"))
+    x, y = check_features(real, "real"), check_features(fake, "fake")
+    error = standard_error(real_fit, fake_fit, x, y)
     return replace(result, interval=log_interval(result.value, error, confidence))
 
 
-def distance_of_fits(one: Fit, two: Fit) -> Result:
+def distance_of_fits(real: Fit, fake: Fit) -> Result:
     """The squared distance of two fits, as :func:`frechet_distance` gives it."""
     return Result(
-        value=squared_distance(one, two),
-        n_real=one.n,
-        n_fake=two.n,
+        value=squared_distance(real, fake),
+        n_real=real.n,
+        n_fake=fake.n,
         warnings=(
-            *sample_size_warnings(one.n, one.dims, "real"),
-            *sample_size_warnings(two.n, two.dims, "fake"),
+            *sample_size_warnings(real.n, real.dims, "real"),
+            *sample_size_warnings(fake.n, fake.dims, "fake"),
         ),
         name="Fréchet distance (squared)",
     )
@@ -101,8 +102,8 @@ def frechet_from_moments(mean1: Array, cov1: Array, mean2: Array, cov2: Array) -
     m1, c1 = moments(mean1, cov1, "mean1", "cov1")
     m2, c2 = moments(mean2, cov2, "mean2", "cov2")
     same_width(len(m1), len(m2))
-    one, two = fit_of_moments(m1, c1, "cov1"), fit_of_moments(m2, c2, "cov2")
-    return squared_distance(one, two.to(m1.device))
+    first, second = fit_of_moments(m1, c1, "cov1"), fit_of_moments(m2, c2, "cov2")
+    return squared_distance(first, second.to(m1.device))
 
 
 def sqrtm_psd(m: Array) -> torch.Tensor:
@@ -121,19 +122,19 @@ def sqrtm_psd(m: Array) -> torch.Tensor:
     return (vectors * values.sqrt()) @ vectors.T
 
 
-def squared_distance(one: Fit, two: Fit) -> float:
+def squared_distance(real: Fit, fake: Fit) -> float:
     """The formula, from two fits."""
-    trace = float(one.root.norm() ** 2 + two.root.norm() ** 2)
-    cross = _nuclear_norm(_product_of_roots(one, two), trace)
-    distance = float((one.mean - two.mean).square().sum()) + trace - 2 * cross
+    trace = float(real.root.norm() ** 2 + fake.root.norm() ** 2)
+    cross = _nuclear_norm(_product_of_roots(real, fake), trace)
+    distance = float((real.mean - fake.mean).square().sum()) + trace - 2 * cross
     return max(distance, 0.0)  # below 0 only by rounding
 
 
-def _product_of_roots(one: Fit, two: Fit) -> torch.Tensor:
+def _product_of_roots(real: Fit, fake: Fit) -> torch.Tensor:
     """R₁R₂ᵀ."""
-    if one.triangular and two.triangular:
-        return triangular_product(one.root, two.root)
-    return one.root @ two.root.mT
+    if real.triangular and fake.triangular:
+        return triangular_product(real.root, fake.root)
+    return real.root @ fake.root.mT
 
 
 def _nuclear_norm(a: torch.Tensor, trace: float) -> float:

@@ -9,7 +9,7 @@ Inception features, the mean over 100 random subsets of 1,000 of each side).
 
 MMD² stays the same when k(x, y) is replaced by k(x, y) − k(x, m) − k(m, y) + k(m, m) for a fixed
 point m. With m the mean of the real features, the large terms that would cancel in the sum are
-taken off by algebra before they are rounded; see :class:`KernelVisitor`.
+taken off by algebra before they are rounded; see :class:`KernelAccumulator`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import torch
 
-from gqlib.metrics._pairs import Points, Tile, around_real, visit
+from gqlib.metrics._pairs import Points, Tile, accumulate, around_real
 from gqlib.metrics._validate import Array, check_features, same_width, to_float64
 from gqlib.metrics.result import Result, check_level, normal_interval
 
@@ -91,7 +91,7 @@ def kernel_distance(
 _NAME = "kernel distance (MMD²)"
 
 
-class KernelVisitor:
+class KernelAccumulator:
     """Sums of the kernel over each sample's pairs, from the tiles.
 
     For k(x, y) = (x·y/D + 1)³ it is k(x, y) − k(x, m) − k(m, y) + k(m, m) that is summed, with m
@@ -199,11 +199,11 @@ def _square_sum(k: torch.Tensor) -> torch.Tensor:
 
 def _all_pairs(
     x: torch.Tensor, y: torch.Tensor, kernel: str | Kernel, squares: bool = False
-) -> KernelVisitor:
-    """A visitor that has seen all pairs of ``x`` and ``y``."""
-    visitor = KernelVisitor(*around_real(x, y), kernel, squares)
-    visit(visitor.x, visitor.y, visitor)
-    return visitor
+) -> KernelAccumulator:
+    """An accumulator that has seen all pairs of ``x`` and ``y``."""
+    accumulator = KernelAccumulator(*around_real(x, y), kernel, squares)
+    accumulate(accumulator.x, accumulator.y, accumulator)
+    return accumulator
 
 
 def _centred_square(

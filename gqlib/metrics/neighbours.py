@@ -23,7 +23,7 @@ from typing import ClassVar
 
 import torch
 
-from gqlib.metrics._pairs import TILE, Points, Tile, around_real, exact_squares, visit
+from gqlib.metrics._pairs import TILE, Points, Tile, accumulate, around_real, exact_squares
 from gqlib.metrics._split_half import DEGREES, standard_errors
 from gqlib.metrics._validate import Array, check_features, same_width
 from gqlib.metrics.result import Interval, Results, share_interval, student_interval
@@ -60,18 +60,18 @@ class NeighbourScores(Results):
     errors: Mapping[str, float] | None = None
     gap_errors: Mapping[str, float] | None = None
 
-    def p_value_below(self, name: str, worth: float = 1.0) -> float:
-        """Probability of a score as low or lower from fakes of the real law; needs intervals.
+    def p_value_below(self, name: str, distinct_share: float = 1.0) -> float:
+        """Probability of a score this low or lower from a faithful model; needs intervals.
 
-        ``worth`` is the share of the fakes that are distinct: where they repeat each other, their
-        score varies like that of so many.
+        ``distinct_share`` is the share of the fakes that are distinct. Repeats add nothing, so the
+        score varies like that of the distinct ones alone.
         """
         from scipy.special import stdtr
 
         if self.gap_errors is None:
             raise ValueError("a p-value needs standard errors: ask for intervals (confidence=0.95)")
         gap = getattr(self, name) - self.expected[name]
-        return float(stdtr(DEGREES, gap / self.gap_errors[name] * math.sqrt(worth)))
+        return float(stdtr(DEGREES, gap / self.gap_errors[name] * math.sqrt(distinct_share)))
 
     def above_expected(self) -> torch.Tensor:
         """How far each score lies above what is expected, in the order of ``VALUES``, (V,)."""
@@ -101,9 +101,9 @@ def neighbour_scores(
     same_width(x.shape[1], y.shape[1])
     check_k(k, len(x), len(y))
     a, b = around_real(x, y)
-    visitor = NeighbourVisitor(a, b, k)
-    visit(a, b, visitor)
-    scores = visitor.result()
+    accumulator = NeighbourAccumulator(a, b, k)
+    accumulate(a, b, accumulator)
+    scores = accumulator.result()
     return scores if confidence is None else with_intervals(scores, x, y, confidence, seed)
 
 
@@ -155,7 +155,7 @@ def check_k(k: int, n_real: int, n_fake: int) -> None:
         )
 
 
-class NeighbourVisitor:
+class NeighbourAccumulator:
     """Collects from the tiles what the four scores need."""
 
     def __init__(self, x: Points, y: Points, k: int) -> None:
