@@ -105,7 +105,7 @@ def run(
     probabilities: Tensor | None = None
     with torch.no_grad():
         if with_probabilities:
-            features, probabilities = extractor.both(batch)
+            features, probabilities = extractor.features_and_probabilities(batch)
             if probabilities is None:
                 probabilities = torch.empty(len(batch), 0)
         else:

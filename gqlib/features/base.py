@@ -50,7 +50,7 @@ class Extractor(Protocol):
         """
         ...
 
-    def both(self, batch: Tensor) -> tuple[Tensor, Tensor | None]:
+    def features_and_probabilities(self, batch: Tensor) -> tuple[Tensor, Tensor | None]:
         """Features and class probabilities of prepared images, from one pass.
 
         Args:
@@ -64,11 +64,11 @@ class Extractor(Protocol):
 
     def __call__(self, batch: Tensor) -> Tensor:
         """The features alone, float32 [B, D]."""
-        return self.both(batch)[0]
+        return self.features_and_probabilities(batch)[0]
 
     def probabilities(self, batch: Tensor) -> Tensor | None:
         """The class probabilities alone, float32 [B, K], or None."""
-        return self.both(batch)[1]
+        return self.features_and_probabilities(batch)[1]
 
 
 def checked_image(image: Tensor) -> Tensor:

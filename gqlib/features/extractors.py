@@ -126,7 +126,7 @@ class _Digits(Extractor):
         return floats[:1]
 
     @torch.no_grad()
-    def both(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+    def features_and_probabilities(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         with full_precision(self._device):
             features = self._net.features(batch.to(self._device))
             return features.cpu(), self._net.head(features).softmax(1).cpu()
@@ -166,7 +166,7 @@ class _Pixels(Extractor):
         self._size.check(floats)
         return floats
 
-    def both(self, batch: Tensor) -> tuple[Tensor, None]:
+    def features_and_probabilities(self, batch: Tensor) -> tuple[Tensor, None]:
         return batch.detach().cpu().flatten(1), None
 
 
@@ -194,7 +194,7 @@ class _Function(Extractor):
         return image
 
     @torch.no_grad()
-    def both(self, batch: Tensor) -> tuple[Tensor, None]:
+    def features_and_probabilities(self, batch: Tensor) -> tuple[Tensor, None]:
         features = self._checked(self._function(batch.to(self._device)), len(batch))
         self.dims = features.shape[1]
         return features, None

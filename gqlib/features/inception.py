@@ -282,7 +282,7 @@ class Inception(Extractor):
         return resized(float_image(image), self._mode).expand(3, SIZE, SIZE)
 
     @torch.no_grad()
-    def both(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+    def features_and_probabilities(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         if batch.shape[1:] != (3, SIZE, SIZE):
             raise ValueError(
                 f"a batch has shape {list(batch.shape)}, expected [B, 3, {SIZE}, {SIZE}]: "
