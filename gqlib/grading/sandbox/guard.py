@@ -10,7 +10,7 @@ A student's code runs in the same process. Hence this module is used as a copy t
 what it has just checked.
 
 This stops what is known, and says so; it is no proof. It is for the tests that can't run apart from
-the answers (``apart``).
+the answers (``remote_answers``).
 """
 
 from __future__ import annotations

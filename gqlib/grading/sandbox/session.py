@@ -3,7 +3,7 @@
 Each cell comes as ``{"source": …, "kind": …, "env": …, "token": …}`` and is answered by ``{"token":
 …, "outputs": […], "flags": […]}``. Before the first, a fork says by what numbers it is known. One
 fork has a student's cells, and the tests that can't be kept apart from them; the other one the
-tests that can (``apart``). They have a socket of their own between them.
+tests that can (``remote_answers``). They have a socket of their own between them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 from nbformat import from_dict
 
 from gqlib.course import checks
-from gqlib.grading.sandbox import apart, audit, confine, guard, messages
+from gqlib.grading.sandbox import audit, confine, guard, messages, remote_answers
 from gqlib.grading.sandbox.limits import Limits
 from gqlib.grading.sandbox.private import private
 from gqlib.grading.sandbox.shell import Shell
@@ -113,7 +113,7 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 def _run_tests(shell: Shell, connection: socket.socket, peer: socket.socket) -> None:
     """Run set-up cells, and tests whose answers are elsewhere."""
-    answers = apart.Answers(peer, shell)
+    answers = remote_answers.Answers(peer, shell)
     space = shell.user_ns
     clean = dict(space)
     while True:
@@ -122,7 +122,7 @@ def _run_tests(shell: Shell, connection: socket.socket, peer: socket.socket) -> 
         except EOFError:
             return
         if request["kind"] == "test":
-            space.update(answers.look_up(apart.wanted(request["source"], space)))
+            space.update(answers.look_up(remote_answers.wanted(request["source"], space)))
         flags: list[str] = []
         with _environment(request["env"]):
             outputs = shell.run(request["source"], trusted=True)
@@ -146,7 +146,7 @@ def _run_answers(
     watch, refuse = private(guard), private(audit)
     during: list[str] = []
     others = [connection, peer]
-    asked = apart.Asked(shell)
+    asked = remote_answers.Asked(shell)
 
     def look() -> None:
         """After an answer that a test has called."""
