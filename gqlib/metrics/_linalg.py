@@ -52,7 +52,7 @@ def eigen(matrix: torch.Tensor, name: str) -> tuple[torch.Tensor, torch.Tensor]:
     low, high = float(values[0]), float(values[-1])
     if low < -1e-5 * max(abs(high), abs(low) * 1e-5):
         raise ValueError(
-            f"{name} has the eigenvalue {low:.3g} beside the largest {high:.3g}, expected a "
+            f"{name} has the eigenvalue {low:.3g}, the largest being {high:.3g}, expected a "
             "positive semi-definite matrix: is it a covariance?"
         )
     return values.clamp_min(0), vectors

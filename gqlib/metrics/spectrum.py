@@ -59,7 +59,7 @@ def grey_images(images: Array, name: str, at_least: int = 1) -> torch.Tensor:
     if len(t) < at_least:
         raise ValueError(
             f"{name} has {len(t)} image{'s' * (len(t) != 1)}, expected at least {at_least}: "
-            "a pattern that all share does not stand out from what a few have of their own"
+            "among a few images a pattern that all share does not stand out"
         )
     return finite(t, name)
 
