@@ -82,8 +82,8 @@ def closed_book() -> Iterator[None]:
     finally:
         sys.setprofile(before)
         threading.setprofile(before)
-        # Python stops profiling after the first raise, so an answer that swallowed it could go on:
-        # neither what it returned nor what it raised afterwards counts.
+        # Python stops profiling after the first raise, so an answer that swallowed it could go on.
+        # So neither its result nor a later exception counts.
         if seen:
             raise seen[0] from None
 
@@ -173,7 +173,7 @@ def _plain(value: Any) -> Any:
     for simple, exactly in _EXACTLY.items():
         if issubclass(kind, simple):
             return exactly(value)
-    # Asked of `type`: the class's own class could say anything.
+    # Read by way of `type`, since the class's metaclass could return anything.
     own = type.__dict__["__flags__"].__get__(kind) & _HEAP_TYPE
     parents = type.__dict__["__mro__"].__get__(kind)[:-1] if own else ()
     assert not any(

@@ -1,4 +1,4 @@
-"""The command line that closes the worker in."""
+"""The command line of the sandbox around the worker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import gqlib
 
-#: What a Linux system keeps its programs and libraries in.
+#: Where a Linux system keeps its programs and libraries.
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
 #: Settings that fonts, time zones and the linker need; nothing about people or machines.
 _SETTINGS = ("/etc/alternatives", "/etc/fonts", "/etc/ld.so.cache", "/etc/localtime")
@@ -21,7 +21,7 @@ _INSTEAD = (
 
 
 class NoSandbox(RuntimeError):
-    """A sandbox can't be had here."""
+    """There can be no sandbox here."""
 
 
 def program() -> str:
@@ -65,7 +65,7 @@ def command(arguments: list[str]) -> list[str]:
         line += ["--ro-bind", str(path), str(path)]
     if not any(path.is_relative_to("/tmp") for path in packages):
         line += ["--symlink", SCRATCH, "/tmp"]
-    # A submission mounts a /proc of its own, which the kernel allows where a whole one is visible.
+    # A submission mounts its own /proc, which the kernel allows only if a whole one is visible.
     line += [
         "--dev",
         "/dev",
