@@ -1,4 +1,4 @@
-"""``python -m gqlib`` is ``gqlib``: for torchrun, and where the command is not on the path."""
+"""``python -m gqlib`` is ``gqlib``: for torchrun, and if the command is not on the path."""
 
 import sys
 

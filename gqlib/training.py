@@ -1,8 +1,8 @@
 """The training loop that the models of the course share.
 
-A model brings one function, ``step(batch, generator) -> {"loss": ...}``, which makes one update
-and returns the numbers it was made from. :func:`fit` does the rest: minibatches from memory,
-learning rate, progress, history, checkpoints. A run depends on its seed alone.
+A model brings one function, ``step(batch, generator) -> {"loss": ...}``, which makes one update and
+returns its losses. :func:`fit` does the rest: minibatches from memory, learning rate, progress,
+history, checkpoints. The result depends on nothing random but the seed.
 """
 
 from __future__ import annotations
@@ -82,22 +82,23 @@ def fit(
 
     Args:
         step: Makes one update from a batch [batch_size, ...] and a generator for its noise.
-        data: All examples [N, ...] on the device where training happens. Each epoch is a new
-            order; what doesn't fill a batch at its end is left out.
+        data: All examples [N, ...] on the device where training happens. Each epoch has a new
+            order, and leaves out what does not fill a batch at its end.
         state: Every module and optimiser that ``step`` changes, by name: what a checkpoint holds.
-        steps: The number of updates, those of a checkpoint included.
+        steps: The number of updates, including those of a checkpoint.
         batch_size: Examples a batch; all N if there are fewer.
-        seed: Decides the order, the noise, and what layers such as dropout draw. The global
-            random state is afterwards what it was before.
-        prepare: Makes a batch out of the chosen rows, such as bytes into floats.
+        seed: Seeds the order, the noise, and what layers such as dropout draw. The global random
+            state is restored afterwards.
+        prepare: Makes a batch out of the chosen rows, for example floats out of bytes.
         schedule: Maps progress in [0, 1] to a factor of the optimisers' own learning rates, such
             as :func:`one_cycle`.
         mixed_precision: Run ``step`` under autocast: True for bfloat16, or ``torch.float16``,
             with the loss scaled in a step that uses :func:`gqlib.models.updates.update`.
         evaluate: Called every ``evaluate_every`` steps and after the last one.
         evaluate_every: See above; 0 means after the last step only.
-        checkpoint: A file. If it exists the run goes on from there and ends as if it had never
-            stopped; delete it to begin anew. Written every ``checkpoint_every`` steps and last.
+        checkpoint: A file. If it exists, the run continues from there and ends as if it had never
+            stopped; delete it to start again. It is written every ``checkpoint_every`` steps and at
+            the end.
         checkpoint_every: See above.
         progress: Show a bar with the losses.
 
@@ -178,14 +179,14 @@ def fit(
 
 
 def _stream(seed: int, *name: int) -> int:
-    """A seed of its own for each use, so that no two of them draw the same numbers."""
+    """A different seed for each use, so that no two of them draw the same numbers."""
     # As an int before the shift: NumPy 1 shifts no uint64 by one.
     return int(np.random.SeedSequence((seed, *name)).generate_state(1, np.uint64)[0]) >> 1
 
 
 @contextlib.contextmanager
 def _own_randomness(where: torch.device, seed: int) -> Iterator[None]:
-    """Layers such as dropout draw from the global state: lend them a seeded one."""
+    """A block with a seeded global state, from which layers such as dropout draw."""
     cuda = where.type == "cuda"
     with torch.random.fork_rng(devices=[where] if cuda else []):
         torch.default_generator.manual_seed(_stream(seed, 2))
@@ -197,7 +198,7 @@ def _own_randomness(where: torch.device, seed: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Make the first Ctrl-C a request, so that no update is torn; a second one breaks off."""
+    """The first Ctrl-C only asks to stop, so that an update is completed; a second one aborts."""
     asked: list[int] = []
 
     def ask(number: int, frame: object) -> None:
@@ -250,12 +251,12 @@ def _load(
         saved = content["run"], sorted(content["state"])
     except Exception as error:
         raise ValueError(
-            f"{path} is no checkpoint of a training run ({error}): delete it"
+            f"{path} is not a checkpoint of a training run ({error}): delete it"
         ) from error
     if saved != (run, sorted(state)):
         raise ValueError(
-            f"{path} is of another run, {saved}, than this one, {(run, sorted(state))}: "
-            "delete it to begin anew, or name another file"
+            f"{path} belongs to another run, {saved}, this one is {(run, sorted(state))}: "
+            "delete it to start again, or name another file"
         )
     for name, item in state.items():
         item.load_state_dict(content["state"][name])
@@ -270,7 +271,7 @@ def _load(
 
 
 class _Bar:
-    """A bar on the terminal, or in a notebook one line that changes in place and stays short."""
+    """A bar on the terminal; in a notebook one short line that changes in place."""
 
     def __init__(self, total: int, wanted: bool) -> None:
         self.total, self.started, self.shown = total, time.monotonic(), -math.inf

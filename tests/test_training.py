@@ -193,12 +193,12 @@ def test_a_write_that_fails_leaves_the_last_checkpoint(
 def test_a_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "run.pt"
     Run().fit(2, checkpoint=file)
-    with pytest.raises(ValueError, match=r"of another run.*delete it to begin anew"):
+    with pytest.raises(ValueError, match=r"belongs to another run.*delete it to start again"):
         Run().fit(2, checkpoint=file, seed=1)
-    with pytest.raises(ValueError, match=r"of another run"):
+    with pytest.raises(ValueError, match=r"belongs to another run"):
         Run().fit(2, checkpoint=file, schedule=training.one_cycle)
     file.write_bytes(b"no checkpoint")
-    with pytest.raises(ValueError, match=r"is no checkpoint"):
+    with pytest.raises(ValueError, match=r"is not a checkpoint"):
         Run().fit(2, checkpoint=file)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A file to write beside ``path``, which takes its place at the end of the block.
+    """A temporary file next to ``path``, which replaces ``path`` at the end of the block.
 
-    Where the block fails, ``path`` stays as it was and the file beside it is removed. A process
-    that is killed leaves ``<name>.part`` behind, which the next one overwrites.
+    If the block fails, ``path`` stays as it was and the temporary file is removed. A process that
+    is killed leaves ``<name>.part`` behind, which the next one overwrites.
     """
     target = path.resolve()  # behind a link: the link stays one
     part = target.with_name(f"{target.name}.part")
@@ -25,7 +25,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8 with ``\\n`` behind each line, whole or not at all."""
+    """Write a text file in UTF-8 with ``\\n`` after each line, whole or not at all."""
     if path.exists() and not path.is_file() and not path.is_dir():
         # A pipe or a device is written to: it must not be replaced.
         path.write_text(text, encoding="utf-8")

@@ -20,7 +20,7 @@ def cache_folder(*parts: str) -> Path:
 def feature_cache() -> Path:
     """Where features are kept: ``$GQLIB_CACHE``, or ``gqlib/features`` among the user's caches.
 
-    The folder may be deleted at any time, it then costs the time to compute the features again.
+    The folder may be deleted at any time; the features are then computed again.
     """
     chosen = os.environ.get("GQLIB_CACHE")
     return Path(chosen).expanduser() if chosen else cache_folder("features")

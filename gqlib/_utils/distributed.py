@@ -1,4 +1,4 @@
-"""Several processes under torch.distributed: who this one is, and failures that all hear of."""
+"""Several processes under torch.distributed: which one this is, and errors raised in all."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def end_process_group() -> None:
 
 
 def rank_and_world() -> tuple[int, int]:
-    """This process's rank and their number: (0, 1) where no process group was started."""
+    """This process's rank and the number of processes: (0, 1) if no group was started."""
     import torch.distributed as dist
 
     if not (dist.is_available() and dist.is_initialized()):
@@ -56,17 +56,17 @@ def rank_and_world() -> tuple[int, int]:
 
 
 def raise_on_all_ranks(work: Callable[[], T]) -> T:
-    """What ``work()`` gives, once it has succeeded in all processes of torch.distributed.
+    """The result of ``work()``, after it has succeeded in all processes of torch.distributed.
 
-    To be called by all of them, around work that can fail in one and that calls none of
-    torch.distributed's functions itself: the others would wait in vain for the one that failed.
-    Where no process group was started, this is ``work()``.
+    All processes must call this. ``work`` may fail in any of them; it must not call
+    torch.distributed itself, since the others would then wait for the one that failed. If no
+    process group was started, this is ``work()``.
 
         part = raise_on_all_ranks(lambda: read(paths[rank::world_size]))
 
     Raises:
-        ValueError: The work failed in some process; in every process the sentence of the first
-            one, by rank.
+        ValueError: The work failed in some process. Every process raises the message of the failed
+            one with the lowest rank.
     """
     import torch.distributed as dist
 

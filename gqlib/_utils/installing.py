@@ -11,7 +11,7 @@ SOURCE = "git+https://github.com/gqlib/gqlib"
 
 
 def remedy(extra: str = "") -> str:
-    """The commands that install the library with ``extra``, to be put behind "run"."""
+    """The commands that install the library with ``extra``, to follow the word "run"."""
     part, clone = (f"[{extra}]", f'".[{extra}]"') if extra else ("", ".")
     return (
         f'`pip install "{DISTRIBUTION}{part} @ {SOURCE}"` '

@@ -19,7 +19,7 @@ def mosaic(
         images: Grey [H, W] or colour [H, W, 3], of any sizes and one dtype, at least one.
         columns: Images in a row.
         gap: Pixels between two cells.
-        background: The value of pixels that no image has.
+        background: The value of pixels outside of all images.
 
     Returns:
         [H', W', 3] if an image is in colour, otherwise [H', W']; floats become float64.

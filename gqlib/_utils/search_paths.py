@@ -17,8 +17,8 @@ def put_first(
 
 
 def put_programs_first(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Have the programs found that stand beside this Python, also where nobody activated it.
+    """Put this Python's bin folder first on PATH, so that it need not be activated.
 
-    nbgrader runs ``alembic`` so, and its formgrader ``nbgrader``.
+    nbgrader runs ``alembic`` by its name, and the formgrader runs ``nbgrader``.
     """
     put_first("PATH", Path(sys.executable).parent, environment)

@@ -1,7 +1,7 @@
 """``gqlib doctor``: what is installed, what is missing and what this machine can do.
 
-Its output is made to be copied into a report of a bug: it names no folder of the user's but ``~``.
-Each part is looked at by itself, since the command is for the day when something is broken.
+Its output is meant to be copied into a bug report, so it names none of the user's folders except
+``~``. Each part is checked separately, since the command is run when something is broken.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Package(NamedTuple):
     needed_for: str
 
 
-#: The direct dependencies, as pyproject.toml has them: of the base install, then of each extra.
+#: The direct dependencies as in pyproject.toml: those of the base install, then of each extra.
 _PACKAGES = {
     "": (
         _Package("numpy", "numpy", "arrays, everywhere"),
@@ -62,7 +62,7 @@ _PACKAGES = {
     ),
     "cluster": (_Package("distributed", "distributed", "gqlib grade --scheduler"),),
 }
-#: Run inside bubblewrap, does what each submission's fork does before it runs a cell.
+#: Run inside bubblewrap; it does what each submission's fork does before it runs a cell.
 _PROBE = """
 import os
 from gqlib.grading.sandbox import confine
@@ -90,14 +90,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print what was found; the exit status: 0, or 1 if the base install is not whole."""
+    """Print what was found; returns the exit status: 0, or 1 if the base install is not whole."""
     found = _examine()
     print(json.dumps(found, indent=2, ensure_ascii=False) if given.json else _text(found))
     return 0 if found["whole"] else 1
 
 
 def _examine() -> dict[str, Any]:
-    # What packages print or warn of while they are imported would spoil the JSON.
+    # What packages print or warn about while they are imported would spoil the JSON.
     silence = io.StringIO()
     with (
         warnings.catch_warnings(action="ignore"),
@@ -165,7 +165,7 @@ def _torch() -> dict[str, Any] | None:
 
 
 def _sandbox() -> dict[str, Any]:
-    """Whether a submission could be closed in here, and if not, why."""
+    """Whether the sandbox works here, and if not, why."""
     from gqlib.grading.sandbox import bubblewrap
 
     try:
@@ -203,7 +203,7 @@ def _cache() -> dict[str, Any]:
 
 
 def _shown(folder: Path) -> str:
-    """A folder by the variable that names it, or from ``~`` on; nothing else of where it is."""
+    """A folder by the variable that names it, or from ``~`` on, without the rest of its path."""
     for variable in ("GQLIB_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
         value = os.environ.get(variable)
         if value and folder.is_relative_to(start := Path(value).expanduser()):
@@ -214,10 +214,10 @@ def _shown(folder: Path) -> str:
 
 
 def _anonymous(said: BaseException | str) -> str:
-    """One line of an error, of whose paths only the last part is left."""
+    """One line of an error, in which only the last part of each path is left."""
     text = said if isinstance(said, str) else f"{type(said).__name__}: {said}"
-    # A name in a path may hold spaces, at which the last pattern stops: what is quoted goes first,
-    # and the home folder whole.
+    # The last pattern stops at a space in a path. So quoted paths are replaced first, and the home
+    # folder as a whole.
     text = re.sub(r"(['\"])(?:~|[A-Za-z]:)?[\\/](?:(?!\1).)*[\\/]", r"\1…/", text)
     for home in {str(Path.home()), str(Path.home().resolve())} - {os.sep}:
         text = re.sub(re.escape(home) + r"(?![\w-])", "~", text, flags=re.IGNORECASE)

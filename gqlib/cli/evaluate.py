@@ -1,7 +1,7 @@
 """``gqlib evaluate REAL FAKE``: its options, its messages and its exit status.
 
-0: measured · 2: bad input or an output that cannot be written, said in one sentence on stderr ·
-130: interrupted. Only what was asked for goes to stdout; bars and messages go to stderr.
+0: measured · 2: bad input or an output that cannot be written, with one sentence on stderr ·
+130: interrupted. Results go to stdout; progress bars and messages go to stderr.
 """
 
 from __future__ import annotations
@@ -69,16 +69,25 @@ def add_parser(commands: Any) -> None:
         help="how inception resizes: bilinear (the default, as pytorch-fid), bilinear-antialias, "
         "bicubic-antialias or tf-bilinear",
     )
-    add("--device", help="cpu, cuda, cuda:1, mps; by default the best there is")
+    add("--device", help="cpu, cuda, cuda:1 or mps (default: the best available)")
     add("--mixed-precision", action="store_true", help="let inception compute in 16 bits")
     add("--batch-size", type=int, metavar="N", help="images that go through the extractor at once")
-    add("--k", type=int, default=5, help="neighbours for precision, recall, density, coverage (5)")
+    add(
+        "--k",
+        type=int,
+        default=5,
+        help="neighbours for precision, recall, density, coverage (default: 5)",
+    )
     add("--confidence", type=float, default=0.95, metavar="LEVEL", help="of the intervals (0.95)")
-    add("--no-intervals", action="store_true", help="leave them out: several times faster")
-    add("--seed", type=int, default=0, help="of all that is random (0)")
-    add("--json", metavar="FILE", help="write the results as JSON; - for stdout, and nothing else")
+    add("--no-intervals", action="store_true", help="no intervals: several times faster")
+    add("--seed", type=int, default=0, help="random seed (default: 0)")
+    add("--json", metavar="FILE", help="write the results as JSON; - for JSON alone on stdout")
     add("--html", metavar="FILE", help="write a report with pictures: one self-contained page")
-    add("--save-statistics", metavar="FILE", help="keep REAL's statistics, to be given as REAL")
+    add(
+        "--save-statistics",
+        metavar="FILE",
+        help="save REAL's statistics, to be given as REAL next time",
+    )
     add("--cache", type=Path, metavar="DIR", help="where features are kept between runs")
     add("--no-cache", action="store_true", help="keep no features")
     add("--quiet", action="store_true", help="show no progress bars")
@@ -96,7 +105,7 @@ def run(given: argparse.Namespace) -> int:
         )
         return 130
     except BrokenPipeError:
-        # Whoever read the output has gone, as `head` does; Python would complain at its exit.
+        # The reader of the output has closed it, as `head` does; Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (OSError, ValueError) as error:
@@ -115,7 +124,7 @@ def _evaluate(given: argparse.Namespace) -> None:
     for path in (given.json, given.html, given.save_statistics):
         if path not in (None, "-"):
             _writable(Path(path))
-    # A function of the user's is looked for where the command is run.
+    # A user's function is looked for in the folder where the command is run.
     sys.path.insert(0, str(Path.cwd()))
     with ProcessGroup() as first:
         report = _report(given)

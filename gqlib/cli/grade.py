@@ -74,7 +74,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Grade, and print the summary; the exit status: 0, 1 with problems, 2 for bad input."""
+    """Grade, and print the summary; returns 0, 1 if there were problems, 2 for bad input."""
     try:
         from gqlib.grading import summary
         from gqlib.grading.grade import grade
@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
         return 2
     start = time.monotonic()
     put_programs_first()
-    # SQLAlchemy's, of what nbgrader does; no instructor can do anything about it.
+    # A warning of SQLAlchemy about nbgrader, which no instructor can do anything about.
     warnings.filterwarnings("ignore", message="Object of type .* not in session")
     try:
         with _Progress() as progress:
@@ -137,7 +137,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _write_feedback(options: argparse.Namespace, students: list[str]) -> bool:
-    """Write feedback pages; whether all could be written."""
+    """Write feedback pages; returns whether all could be written."""
     from tqdm import tqdm
 
     from gqlib.grading import feedback

@@ -27,11 +27,11 @@ examples:
 All flags of JupyterLab: python -m jupyterlab --help"""
 
 _PORT = 8888
-# Configuration that Jupyter takes from files only. In `labconfig`: the page asks no question about
-# news and fetches none, and has no lists of what an exchange folder offers, which the course has
-# not. In `encrypted`: see `_can_encrypt`.
+# Configuration that Jupyter takes from files only. `labconfig`: the page does not ask about news or
+# fetch them, and does not list the contents of an exchange folder, which the course does not have.
+# `encrypted`: see `_can_encrypt`.
 _JUPYTER = Path(__file__).parent / "jupyter"
-# How else a flag can name a setting.
+# Other names of settings in flags.
 _OTHER_NAMES = {
     "ServerApp.root_dir": ("notebook-dir",),
     "ServerApp.port": ("port",),
@@ -53,25 +53,25 @@ def add_parser(commands: Any) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Open JupyterLab with the flags that are its own."""
+    """Open JupyterLab with its flags."""
     return open_lab(given.rest)
 
 
 def open_lab(flags: list[str]) -> int:
     """Replace this process by JupyterLab, at the first lesson of the course in this folder.
 
-    ``flags`` are JupyterLab's own and overrule what is set here. If the usual port is taken, the
-    next free one is used and a sentence says so; a port that was asked for and is taken is an
-    error. JupyterLab is kept from fetching news, and shows no harmless warnings of its own.
+    ``flags`` are JupyterLab's and overrule what is set here. If the usual port is taken, the next
+    free one is used, and a sentence says so. If a port that was asked for is taken, that is an
+    error. JupyterLab does not fetch news, and does not show its harmless warnings.
 
     Raises:
-        ValueError: JupyterLab is missing, or no port is to be had.
+        ValueError: JupyterLab is missing, or no port is free.
         FileNotFoundError: There are no lessons in this folder.
     """
     if importlib.util.find_spec("jupyterlab") is None:
         raise ValueError(f"JupyterLab is not installed: run {remedy('course')}")
     course = Path.cwd()
-    # A lesson is named as its folder; a student's copies of it stand beside it.
+    # A lesson has the name of its folder; a student's copies of it lie in the same folder.
     lessons = sorted(p for p in course.glob("lessons/*/*.ipynb") if p.stem == p.parent.name)
     if not lessons:
         raise FileNotFoundError(
@@ -100,14 +100,14 @@ def open_lab(flags: list[str]) -> int:
     print("JupyterLab is starting. To stop it, press Ctrl-C twice in this window.", flush=True)
     if os.name != "nt":
         os.execv(sys.executable, command)
-    # On Windows execv would give the terminal back while JupyterLab still runs in it.
+    # On Windows execv would return the terminal while JupyterLab still runs in it.
     return subprocess.call(command)
 
 
 def _can_encrypt() -> bool:
-    """Whether this Jupyter can encrypt what it and a kernel say to each other.
+    """Whether this Jupyter can encrypt its messages to and from a kernel.
 
-    The kernels of such a version warn on every start, in words that frighten, where it does not.
+    In a version that can but does not, kernels print an alarming warning at every start.
     """
     import zmq
     from jupyter_client.manager import KernelManager
@@ -116,7 +116,7 @@ def _can_encrypt() -> bool:
 
 
 def _port(flags: list[str]) -> int:
-    """The port that ``flags`` ask for, or else the first free one from the usual port on."""
+    """The port that ``flags`` ask for, otherwise the first free one from the usual port on."""
     names = ("--port", "--ServerApp.port")
     asked = [flag.partition("=")[2] for flag in flags if flag.partition("=")[0] in names]
     asked += [value for flag, value in itertools.pairwise(flags) if flag in names]
@@ -146,8 +146,8 @@ def _port(flags: list[str]) -> int:
 def _free(port: int) -> bool:
     """Whether a server could listen on ``port`` (0 asks for any, and is always free)."""
     with socket.socket() as probe:
-        # As Jupyter's server does: a port in TIME_WAIT counts as free, but not on Windows, where
-        # the option would let two programs share one port.
+        # As Jupyter's server does: a port in TIME_WAIT counts as free. Not so on Windows, where the
+        # option would let two programs share one port.
         if os.name != "nt":
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

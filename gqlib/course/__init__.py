@@ -1,9 +1,9 @@
 """Everything that exists for lessons.
 
-Here are the few helpers that a lesson needs outside its test cells: is the notebook being graded,
-how many steps should an experiment take, and which function does a figure use while the student's
-own isn't there yet. :mod:`gqlib.course.checks` is for test cells, :mod:`gqlib.course.plots` for
-figures, :mod:`gqlib.course.answers` has the course's own answers.
+This module has the few helpers that a lesson needs outside its test cells: is the notebook being
+graded, how many steps should an experiment take, and which function does a figure use until the
+student has written one. :mod:`gqlib.course.checks` is for test cells, :mod:`gqlib.course.plots` for
+figures, and :mod:`gqlib.course.answers` has the course's own answers.
 """
 
 from gqlib.course._environment import gpu, graded, steps

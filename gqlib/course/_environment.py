@@ -17,17 +17,17 @@ def graded() -> bool:
 def steps(full: int, graded_steps: int = 3) -> int:
     """The number of steps (epochs, batches, points of a curve) that an experiment should take.
 
-    ``full`` when a student runs the lesson; at most ``graded_steps`` while it is graded, since no
-    points depend on an experiment, or where ``GQLIB_QUICK`` is set, to see whether a lesson runs.
+    ``full`` when a student runs the lesson. At most ``graded_steps`` while it is graded, since no
+    points depend on an experiment, or if ``GQLIB_QUICK`` is set, to see whether a lesson runs.
     """
     return min(full, graded_steps) if graded() or os.environ.get("GQLIB_QUICK") else full
 
 
 def gpu() -> torch.device | None:
-    """The GPU that a lesson's GPU cell runs on; ``None`` where there is none, and while graded.
+    """The GPU for a lesson's GPU cell; ``None`` if there is none, or while the lesson is graded.
 
-    ``GQLIB_GPU`` names another device in its place: with ``cpu``, and ``GQLIB_QUICK`` set, such a
-    cell can be tried anywhere.
+    ``GQLIB_GPU`` names another device instead: with ``cpu``, and ``GQLIB_QUICK`` set, such a cell
+    can be tried anywhere.
     """
     from gqlib._utils.devices import device as device_of
 

@@ -1,4 +1,4 @@
-"""Which lesson a notebook is, the course's answers to it, and the student's."""
+"""Which lesson a notebook is, and the course's and the student's answers to it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _current: str | None = None
 
 
 def lesson(name: str, *datasets: str) -> None:
-    """Say which lesson a notebook is; its set-up cell does.
+    """Name the lesson of a notebook; called in its set-up cell.
 
-    While it is graded, what each submission would do anew is done here, once for all of them: the
-    data sets are read and a first figure is drawn.
+    While it is graded, this also does what every submission would otherwise repeat: it reads the
+    data sets and draws a first figure.
 
     Args:
-        name: As of its folder, such as ``"02_error_measures"``.
-        datasets: Names of the data sets that the lesson uses, as :func:`gqlib.data.load` has them.
+        name: The name of its folder, such as ``"02_error_measures"``.
+        datasets: Names of the data sets that the lesson uses, as in :func:`gqlib.data.load`.
 
     Raises:
         ValueError: The course has no such lesson.
@@ -43,7 +43,7 @@ def answer(lesson: str, name: str) -> Callable[..., Any]:
     """The course's own answer to an exercise, or a helper of the lesson.
 
     Args:
-        lesson: As of its folder, such as ``"02_error_measures"``.
+        lesson: The name of its folder, such as ``"02_error_measures"``.
         name: The exercise's function.
 
     Raises:
@@ -56,8 +56,8 @@ def answer(lesson: str, name: str) -> Callable[..., Any]:
 def yours(name: str) -> Callable[..., Any]:
     """The student's function ``name``, or the course's own if that one is missing or fails.
 
-    Figures and experiments use it, so that an unsolved exercise costs nothing further down. A
-    printed note says when the course's own function stepped in.
+    Figures and experiments use it, so that an unsolved exercise does not break the cells below. A
+    note is printed if the course's own function is used.
 
     Raises:
         KeyError: The lesson has no exercise ``name``.

@@ -1,10 +1,10 @@
 """What the test cells of a lesson are made of.
 
 A test cell calls the student's function through :func:`call`, compares with :func:`expect`, and
-draws random inputs from :func:`generator`. The tolerances of the whole course stand here.
+draws random inputs from :func:`generator`. The tolerances of the whole course are here.
 
 While :func:`call` runs, gqlib itself is a closed book: an answer that calls the library's own
-implementation, under whatever name, gets an error that says so. Any other library may be used.
+implementation, under any name, gets an error that says so. Any other library may be used.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ Part = TypeVar("Part")
 _HEAP_TYPE = 1 << 9
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-#: What an answer may use of gqlib: data, the trained feature extractors (an exercise may be handed
-#: one), what both need, and what takes in what it prints while it is graded.
+#: What an answer may use of gqlib: data, the trained feature extractors (an exercise may be given
+#: one), what both need, and what collects its output while it is graded.
 _OPEN = tuple(
     str(_PACKAGE / room) + os.sep for room in ("data", "features", "_utils", "grading/sandbox")
 )
 
 
-#: Where a sandbox grades: looks at what tests rely on, and raises if an answer has changed it.
+#: In the sandbox: checks what tests rely on, and raises if an answer has changed it.
 look_around: Callable[[], None] | None = None
 
 
@@ -82,20 +82,20 @@ def closed_book() -> Iterator[None]:
     finally:
         sys.setprofile(before)
         threading.setprofile(before)
-        # Python stops profiling after the first raise, so an answer that swallowed it could go on:
-        # neither what it returned nor what it raised afterwards counts.
+        # Python stops profiling after the first raise, so an answer that swallowed it could go on.
+        # So neither its result nor a later exception counts.
         if seen:
             raise seen[0] from None
 
 
 def _random_state() -> tuple[object, ...]:
-    # The legacy global state is what is guarded here, not used.
+    # This guards the legacy global state, and does not use it.
     kind, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002
     return (torch.get_rng_state().numpy().tobytes(), kind, np.asarray(keys).tobytes(), *rest)
 
 
 def parts(value: object, kind: type[Part]) -> Iterator[Part]:
-    """What is of a kind in an argument of (nested) lists, tuples and mappings."""
+    """The objects of a kind in an argument, inside nested lists, tuples and mappings."""
     if isinstance(value, kind):
         yield value
     elif isinstance(value, list | tuple):
@@ -109,9 +109,9 @@ def parts(value: object, kind: type[Part]) -> Iterator[Part]:
 def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call a student's function as every test does, and return what it returns.
 
-    Warnings are ignored, standard error and logging are swallowed (nbgrader gives zero points to a
-    test cell that writes to it). gqlib is a closed book. An ``AssertionError`` says so if the
-    function changed a tensor it was given or the global random state.
+    Warnings are ignored, and standard error and logging are discarded, since nbgrader gives zero
+    points to a test cell that writes to standard error. gqlib is a closed book. An
+    ``AssertionError`` says if the function changed a tensor argument or the global random state.
     """
     __tracebackhide__ = True  # a student's traceback ends in the test cell or in the answer
     # Modules and optimizers may well be changed.
@@ -129,7 +129,7 @@ def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         ):
             warnings.simplefilter("ignore")
             result = function(*args, **kwargs)
-        # What is left of an object of the answer's own goes now, and not during the test.
+        # Objects that the answer left behind are collected now, and not during the test.
         result = _plain(result)
     finally:
         if look is not None:
@@ -146,7 +146,7 @@ def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 @contextlib.contextmanager
 def _quiet_logging() -> Iterator[None]:
-    """Nothing through handlers that a student set up, which have the real standard error."""
+    """Silence handlers that a student set up, which write to the real standard error."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -156,7 +156,7 @@ def _quiet_logging() -> Iterator[None]:
 
 
 def _plain(value: Any) -> Any:
-    """The value without classes of the answer's own, whose ``==`` could say anything."""
+    """The value without the answer's own classes, whose ``==`` could return anything."""
     kind = type(value)  # not isinstance, which asks the object itself
     if issubclass(kind, torch.Tensor):
         if kind is torch.Tensor:
@@ -173,7 +173,7 @@ def _plain(value: Any) -> Any:
     for simple, exactly in _EXACTLY.items():
         if issubclass(kind, simple):
             return exactly(value)
-    # Asked of `type`: the class's own class could say anything.
+    # Read by way of `type`, since the class's metaclass could return anything.
     own = type.__dict__["__flags__"].__get__(kind) & _HEAP_TYPE
     parents = type.__dict__["__mro__"].__get__(kind)[:-1] if own else ()
     assert not any(
@@ -185,7 +185,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-#: What a class defines that says itself whether it equals something, or what it is.
+#: Methods by which a class decides whether it equals something, or what it is.
 _ANSWERS_ITSELF = {
     "__array__",
     "__array_function__",
@@ -210,9 +210,9 @@ def _name(function: Callable[..., Any]) -> str:
 
 
 def generator(name: str) -> torch.Generator:
-    """A generator seeded by ``name`` and, where an instructor set it, the secret ``GQLIB_SECRET``.
+    """A generator seeded by ``name`` and, if an instructor set it, the secret ``GQLIB_SECRET``.
 
-    With a secret, hidden tests draw other inputs than the ones anybody can read in the repository.
+    With a secret, hidden tests draw inputs that nobody can compute from the public repository.
     """
     secret = os.environ.get("GQLIB_SECRET", "")
     digest = hashlib.sha256(f"{secret}/{name}".encode()).digest()
@@ -222,7 +222,7 @@ def generator(name: str) -> torch.Generator:
 def numbers(tensor: torch.Tensor) -> torch.Tensor:
     """A copy of a tensor's numbers, of all rows if it is one row inside ``torch.func.vmap``.
 
-    For a test's model that keeps what it was asked about, however the answer called it.
+    For a test's model that records its inputs, however the answer called it.
     """
     from torch._C import _functorch  # PyTorch has no public name for it
 
@@ -244,15 +244,15 @@ def expect(
     """Assert that ``got`` is ``want`` within tolerance, and explain the difference if it is not.
 
     Args:
-        got: What the student's function returned: a tensor where ``like`` is given, otherwise
-            a Python number or anything ``float`` converts.
+        got: What the student's function returned: a tensor if ``like`` is given, otherwise a
+            Python number or anything that ``float`` converts.
         want: The right value: a number, NumPy array or tensor of the expected shape.
         like: The input whose floating dtype and device the result must have (float64 is welcome
             too; integer input counts as float32). It also sets the tolerance.
         what: What is compared, for the message.
-        slips: Questions to ask, each with the value that this particular slip would have given:
+        slips: Questions to ask, each with the value that this slip would give:
             ``{"did you use log base 2?": wrong_value}``.
-        rtol: Replaces the tolerance of :data:`TOLERANCE`, where a check is statistical or
+        rtol: Replaces the tolerance of :data:`TOLERANCE`, for a check that is statistical or
             ill-conditioned.
         atol: Likewise.
     """

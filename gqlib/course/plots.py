@@ -39,7 +39,7 @@ _STYLE: Any = {
 
 
 def figure(width: float = 8, height: float = 3, **subplots: Any) -> tuple[Figure, Any]:
-    """A figure of ``width`` × ``height`` inches and its axes, as ``Figure.subplots`` gives them."""
+    """A figure of ``width`` × ``height`` inches and its axes, from ``Figure.subplots``."""
     with mpl.rc_context(_STYLE):
         fig = Figure(figsize=(width, height))
         FigureCanvasAgg(fig)
@@ -47,7 +47,7 @@ def figure(width: float = 8, height: float = 3, **subplots: Any) -> tuple[Figure
 
 
 def warm_up() -> None:
-    """Draw what every first figure of a process waits for: fonts, and a formula."""
+    """Draw a text and a formula, so that later figures need not wait for fonts to load."""
     fig, ax = figure(1, 1)
     ax.set(xlabel="x", ylabel=r"$\log x$", title="x")
     fig.savefig(io.BytesIO(), format="png")
@@ -56,7 +56,7 @@ def warm_up() -> None:
 def show(fig: Figure, alt: str) -> None:
     """Display ``fig`` in the notebook with ``alt`` as its alternative text.
 
-    While a notebook is graded, when figures use the course's own functions, the text alone.
+    While a notebook is graded, only the text is shown.
     """
     _publish({"text/plain": alt} if graded() else _bundle(png(fig), alt))
 
@@ -69,7 +69,7 @@ def wall(
 ) -> Figure:
     """Draw grey images [N,H,W] or [N,1,H,W], bytes or floats in [0, 1], as one wall.
 
-    Drawn into ``ax`` where one is given; the figure is returned either way.
+    Drawn into ``ax`` if it is given; the figure is returned either way.
     """
     pixels = np.asarray(images)
     if pixels.dtype == np.uint8:
@@ -92,10 +92,10 @@ def slider(
     start: float,
     alt: str,
 ) -> None:
-    """A slider that redraws ``draw(value)``, or a still picture where widgets are missing.
+    """A slider that redraws ``draw(value)``, or a still picture if widgets are missing.
 
-    The output holds both: a notebook page with widgets shows the slider, any other reader (a
-    repository's page, a printed notebook) the figure at ``start``. Frames are drawn once each.
+    The output holds both: a notebook with widgets shows the slider, and any other viewer (a
+    repository's page, a printed notebook) the figure at ``start``. Each frame is drawn once.
 
     Args:
         draw: Makes the figure for one value.
@@ -145,14 +145,14 @@ def slider(
 def png(fig: Figure) -> bytes:
     """The figure as PNG, without the date and version that would make each run's file differ."""
     buffer = io.BytesIO()
-    # The layout settles on the second drawing only: without a first one, long titles are clipped.
+    # The layout is final only in the second drawing: without a first one, long titles are clipped.
     fig.draw_without_rendering()
     fig.savefig(buffer, format="png", dpi=_DPI, facecolor="white", metadata={"Software": None})
     return buffer.getvalue()
 
 
 def _bundle(picture: bytes, alt: str) -> dict[str, Any]:
-    # An <img> of our own, since JupyterLab gives the images of a PNG output no alternative text.
+    # Our own <img>, since JupyterLab gives the images of a PNG output no alternative text.
     source = base64.b64encode(picture).decode()
     image = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{source}">'
     return {"text/html": image, "text/plain": alt}

@@ -36,17 +36,17 @@ def load(
     """One split of a data set, whole and in its published order.
 
     ``mnist`` comes with the package: each file is verified by its SHA-256 on its first use in a
-    process, and ``root`` and ``download`` do not matter. The others go through torchvision.
+    process, and ``root`` and ``download`` have no effect. torchvision loads the others.
 
     Args:
         name: ``"mnist"``, ``"fashion_mnist"`` or ``"cifar10"``.
         split: ``"train"`` or ``"test"``.
-        root: Folder that holds, or shall hold, the files in torchvision's layout; by default
+        root: Folder of the files in torchvision's layout, which is filled if need be; by default
             ``$XDG_CACHE_HOME/gqlib`` or ``~/.cache/gqlib``, on Windows ``%LOCALAPPDATA%/gqlib``.
         download: Whether to fetch files that are not there.
 
     Returns:
-        A :class:`Dataset` whose tensors are the caller's own: changing them changes no later load.
+        A :class:`Dataset` with new tensors: changing them does not affect later calls.
 
     Raises:
         ValueError: No such name or split, or a file is damaged.

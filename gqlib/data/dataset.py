@@ -1,4 +1,4 @@
-"""What :func:`gqlib.data.load` returns, and the plainest things to do with images."""
+"""What :func:`gqlib.data.load` returns, and simple operations on images."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Dataset:
         return f"Dataset({self.name}, {self.split}: {len(self)} images of {shape})"
 
     def float_images(self) -> Tensor:
-        """The images as float32 in [0, 1], ``[N, C, H, W]`` (C = 1 for grey), a fresh tensor."""
+        """The images as float32 in [0, 1], ``[N, C, H, W]`` (C = 1 for grey), a new tensor."""
         images = self.images if self.images.ndim == 4 else self.images.unsqueeze(1)
         return images.to(torch.float32).div_(255)
 

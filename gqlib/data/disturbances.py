@@ -1,11 +1,11 @@
-"""Ways to spoil images by a dial: what a measure of quality must notice.
+"""Ways to spoil images by a chosen strength: what a measure of quality must notice.
 
 After the experiment of Heusel et al., "GANs trained by a two time-scale update rule converge to a
 local Nash equilibrium", NeurIPS 2017, figure 3, adapted to small grey images.
 
-Every function takes images [N, H, W], floats in [0, 1], and a strength, at which 0 changes nothing
-(up to the interpolation's rounding); it returns new images of the same shape and range. Those that
-draw at random take a generator.
+Every function takes images [N, H, W], floats in [0, 1], and a strength; 0 changes nothing, up to
+the interpolation's rounding. It returns new images of the same shape and range. Functions that draw
+at random take a generator.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def gaussian_blur(images: Tensor, strength: float) -> Tensor:
 def rectangles(
     images: Tensor, strength: float, generator: Generator, count: int = 5, ink: float = 0.0
 ) -> Tensor:
-    """Paint ``count`` rectangles over each image, anywhere, sides of ``strength`` times its own."""
+    """Paint ``count`` rectangles anywhere over each image, with ``strength`` times its sides."""
     n, height, width = images.shape
     high, wide = round(strength * height), round(strength * width)
     row, column = torch.arange(height)[None, :, None], torch.arange(width)[None, None]
@@ -66,7 +66,7 @@ def swirl(images: Tensor, strength: float) -> Tensor:
 
 
 def salt_and_pepper(images: Tensor, strength: float, generator: Generator) -> Tensor:
-    """Set each pixel with probability ``strength`` to 0 or 1, either with the same chance."""
+    """Set each pixel with probability ``strength`` to 0 or 1, both equally likely."""
     hit = torch.rand(images.shape, generator=generator) < strength
     value = torch.rand(images.shape, generator=generator) < 0.5
     return torch.where(hit.to(images.device), value.to(images), images)

@@ -1,4 +1,4 @@
-"""Data sets that torchvision knows how to fetch: downloaded once, kept in a folder of the user's.
+"""Data sets that torchvision downloads: fetched once, and kept in the user's cache.
 
 * ``fashion_mnist``: Xiao, Rasul and Vollgraf, "Fashion-MNIST", 2017; 60,000 and 10,000 grey images
   of 28×28 pixels.
@@ -31,7 +31,7 @@ NAMES = tuple(_KNOWN)
 def load_downloaded(
     name: str, split: str, root: str | os.PathLike[str] | None, download: bool
 ) -> Dataset:
-    """One split of one of :data:`NAMES`; what is raised stands at :func:`gqlib.data.load`."""
+    """One split of one of :data:`NAMES`; errors as :func:`gqlib.data.load`."""
     folder = cache_folder() if root is None else Path(root).expanduser()
     train = split == "train"
     found = _read(name, folder, train)
@@ -50,7 +50,7 @@ def load_downloaded(
 
 
 def _torchvision(name: str) -> Any:
-    # Imported here since `import gqlib.data` is to stay light.
+    # Imported here to keep `import gqlib.data` light.
     try:
         from torchvision import datasets
     except ModuleNotFoundError as error:
@@ -59,7 +59,7 @@ def _torchvision(name: str) -> Any:
 
 
 def _read(name: str, folder: Path, train: bool) -> Any | None:
-    """torchvision's data set, or None where the files are not there."""
+    """torchvision's data set, or None if the files are not there."""
     try:
         return _torchvision(name)(str(folder), train=train, download=False)
     except (
@@ -75,7 +75,7 @@ def _read(name: str, folder: Path, train: bool) -> Any | None:
 
 
 def _download(name: str, folder: Path, train: bool) -> None:
-    """Fetch into a folder beside the final one, then move: no half file is ever taken for whole."""
+    """Fetch into a temporary folder, then move: a partial file is never taken for a whole one."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as fresh:

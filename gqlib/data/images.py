@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gqlib._utils.text import printable
 
-#: Begins every key; to be counted up when an image file is decoded to other bytes than before.
+#: Begins every key; its number goes up when image files are decoded to other bytes than before.
 KEY = "gqlib image 1"
 
 
@@ -32,14 +32,14 @@ class Images(ABC):
 
     @abstractmethod
     def key(self, i: int) -> bytes:
-        """32 bytes that are the same for two images just where :meth:`read` was given the same.
+        """32 bytes that are equal for two images if and only if their stored data are.
 
         SHA-256 of the file's bytes, or of the array's shape and bytes, and of the number of
         channels; the name plays no part.
         """
 
     def read_with_key(self, i: int) -> tuple[Tensor, bytes]:
-        """Image ``i`` and its key, certain to belong together even where files change."""
+        """Image ``i`` and its key, which belong together even if files change meanwhile."""
         return self.read(i), self.key(i)
 
     def label(self, i: int) -> str | None:

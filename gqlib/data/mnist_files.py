@@ -35,7 +35,7 @@ _HELD_OUT = 10_000
 
 
 def load_mnist(split: str) -> Dataset:
-    """MNIST's ``"train"`` or ``"test"`` split, in tensors that are the caller's own to change.
+    """MNIST's ``"train"`` or ``"test"`` split, in tensors that the caller may change.
 
     Raises:
         FileNotFoundError: A file of the package is missing.
@@ -51,12 +51,12 @@ def load_mnist(split: str) -> Dataset:
 def mnist_split() -> tuple[Tensor, Tensor]:
     """The fixed division of MNIST's 60,000 training digits: 50,000 used and 10,000 held out.
 
-    The digit classifier of :mod:`gqlib.features.digits` is trained on the first part alone. To
-    it the second part is as new as the test set, and so are features of it.
+    The digit classifier of :mod:`gqlib.features.digits` is trained on the first part alone, so the
+    second part is as new to it as the test set.
 
-    The rule: give digit i the i-th 64-bit number of the bit generator PCG64 seeded with 0; the
-    10,000 digits with the smallest numbers are held out. (NumPy promises that this stream stays
-    the same across versions, which it does not for ``Generator.permutation``.)
+    The rule: digit i gets the i-th 64-bit number of the bit generator PCG64 seeded with 0, and the
+    10,000 digits with the smallest numbers are held out. (NumPy promises that this stream stays the
+    same in later versions, but not that ``Generator.permutation`` does.)
 
     Returns:
         ``(used, held_out)``: indices into the training split, int64 of shapes [50000] and
@@ -75,7 +75,7 @@ def _array(name: str, header: int) -> Tensor:
 
 @functools.cache
 def _verified(folder: Path, name: str) -> bytes:
-    """The unpacked file, once its digest has been found right."""
+    """The unpacked file, after a check of its digest."""
     path = folder / f"{name}.gz"
     try:
         packed = path.read_bytes()

@@ -1,9 +1,9 @@
-"""Generators of digits with a known fault planted in them, for metrics to tell apart.
+"""Generators of digits with a known, planted fault, which metrics should find.
 
 Each takes real MNIST digits and spoils one thing, so the truth is known. All digits are new to the
-classifier behind :func:`gqlib.features.digit_features` (the 10,000 training digits that it never
-saw, and the test set), in random disjoint draws: the features of a faithful generator differ from
-the reference's by chance alone.
+classifier behind :func:`gqlib.features.digit_features`: they are the 10,000 training digits that it
+never saw, and the test set. Draws are random and disjoint, so the features of a faithful generator
+differ from the reference's by chance alone.
 
     >>> import torch
     >>> from gqlib.data import planted
@@ -11,8 +11,8 @@ the reference's by chance alone.
     >>> planted.generate("mode-dropper", digits, torch.Generator().manual_seed(0)).shape
     torch.Size([2000, 28, 28])
 
-Beside them stand samples of two models that were trained on the other 50,000 training digits, the
-VAE and the DCGAN of this course (:func:`trained`); whatever is wrong with those was not planted.
+:func:`trained` has samples of two models that were trained on the other 50,000 training digits, the
+VAE and the DCGAN of this course. Their faults were not planted.
 ``benchmarks/make_samples.py`` made them.
 """
 
@@ -62,8 +62,8 @@ class Digits:
     Attributes:
         real: n digits, the reference that fakes are compared with.
         train: n digits, the training set that a copycat copies.
-        holdout: n digits of the same law, which no generator has seen.
-        fresh: All that are left: what the generators are made of.
+        holdout: n digits of the same distribution, which no generator has seen.
+        fresh: All that are left, from which the generators draw.
     """
 
     real: Dataset
@@ -115,7 +115,7 @@ def faithful(digits: Digits, generator: Generator) -> Tensor:
 
 
 def mode_dropper(digits: Digits, generator: Generator, missing: int = 2) -> Tensor:
-    """Mode collapse: no digit of ``missing`` classes that chance picks; the others as they are."""
+    """Mode collapse: without the digits of ``missing`` classes, which are picked at random."""
     if not 1 <= missing <= 9:
         raise ValueError(f"missing={missing} classes, expected 1 to 9 of 10")
     dropped = torch.randperm(10, generator=generator)[:missing]
@@ -177,7 +177,7 @@ def checkerboard(digits: Digits, generator: Generator, strength: float = 0.1) ->
 
 
 def biased(digits: Digits, generator: Generator, kl: float = 0.1) -> Tensor:
-    """Bias: fresh digits of all classes, in uneven shares whose order is by chance.
+    """Bias: fresh digits of all classes, in uneven shares, in random order.
 
     Args:
         digits: Where the digits come from.
@@ -186,12 +186,12 @@ def biased(digits: Digits, generator: Generator, kl: float = 0.1) -> Tensor:
             :func:`gqlib.data.toys.tilted_shares`.
 
     Raises:
-        ValueError: The digits left for the largest class are too few.
+        ValueError: Too few digits are left for the largest class.
     """
     shares = tilted_shares(10, kl)[torch.randperm(10, generator=generator)]
     counts = (shares * digits.n).round().to(torch.int64)
     over = int(counts.sum()) - digits.n
-    # One from each of the largest, which have one: all from one class might be more than it has.
+    # One from each of the largest classes: a single class might not have so many.
     counts[counts.argsort(descending=True, stable=True)[: abs(over)]] -= 1 if over > 0 else -1
     rows = []
     for label, count in enumerate(counts.tolist()):

@@ -1,4 +1,4 @@
-"""Distributions in the plane, and generators with a known fault planted in them.
+"""Distributions in the plane, and generators with a known, planted fault.
 
 Mixtures of equal Gaussians on a ring or on a grid are the test bed of mode collapse: the modes are
 known, so every failure can be counted (Srivastava et al. 2017, "VEEGAN"; Lin et al. 2018,
@@ -103,7 +103,7 @@ def faithful(centers: Tensor, n: int, std: float, generator: torch.Generator) ->
 def mode_dropper(
     centers: Tensor, n: int, std: float, generator: torch.Generator, keep: int = 4
 ) -> Tensor:
-    """Mode collapse: ``n`` draws [n, D], evenly from ``keep`` modes that chance picks.
+    """Mode collapse: ``n`` draws [n, D], evenly from ``keep`` modes, which are picked at random.
 
     Raises:
         ValueError: ``keep`` is not from 1 to the number of modes.
@@ -166,7 +166,7 @@ def noisy(
 def biased(
     centers: Tensor, n: int, std: float, generator: torch.Generator, kl: float = 0.2
 ) -> Tensor:
-    """Bias: ``n`` draws [n, D] from all modes, in uneven shares whose order is by chance.
+    """Bias: ``n`` draws [n, D] from all modes, in uneven shares, in random order.
 
     Args:
         centers: [K, D], floating.

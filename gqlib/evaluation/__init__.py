@@ -1,7 +1,7 @@
 """From two sets of samples to an answer: :func:`evaluate`, verdicts on failures, reports.
 
 * :func:`evaluate` is the front door, also ``gqlib.evaluate`` and the command ``gqlib evaluate``.
-* :mod:`gqlib.evaluation.verdicts` tells the four failures (:class:`Failure`) apart.
+* :mod:`gqlib.evaluation.verdicts` finds the four failures (:class:`Failure`).
 * :mod:`gqlib.evaluation.sources` opens folders, arrays and files.
 * :mod:`gqlib.evaluation.report` puts an evaluation into words, JSON and pictures.
 """

@@ -39,7 +39,7 @@ _WALL, _PAIRS, _SPECTRUM = 48, 12, 1000
 
 @dataclass(frozen=True)
 class _Side:
-    """One opened set: its images where there are any, and its features or statistics."""
+    """One opened set: its images, if there are any, and its features or statistics."""
 
     name: str
     images: Images | None
@@ -82,18 +82,18 @@ def evaluate(
             ``"auto"``: digits for 28×28 grey images, inception for all others.
         weights: The weight file of inception; by default the published one.
         resize: How inception resizes; by default pytorch-fid's way.
-        device: Where the extractor runs; by default the best there is.
+        device: Where the extractor runs; by default the best available.
         mixed_precision: Whether inception may compute in 16 bits.
-        batch_size: Images that go through the extractor at once; by default what suits it.
+        batch_size: Images that go through the extractor at once; by default the extractor's own.
         cache: Folder of features of earlier runs; by default nothing is kept.
         k: Neighbours, for precision, recall, density and coverage.
         confidence: Level of the intervals; ``None`` for none, which is several times faster, and
             leaves most failures untested.
-        seed: Of all that is random.
+        seed: Seeds everything that is random.
         progress: Whether to show progress bars on stderr.
 
     Returns:
-        The report; ``None`` in all processes but the first where several share the work.
+        The report; if several processes share the work, ``None`` in all but the first.
 
     Raises:
         ValueError, OSError: Bad input, in one sentence that says what to do.
@@ -183,7 +183,7 @@ def _open(source: Source) -> Images | FeatureArray | GaussianStatistics:
 def _extractor(
     opened: dict[str, Any], features: str | Callable[[Tensor], Any] | Extractor, **options: Any
 ) -> Extractor | None:
-    """The extractor that the images need; ``None`` where there are none."""
+    """The extractor that the images need; ``None`` if there are none."""
     images = {name: source for name, source in opened.items() if isinstance(source, Images)}
     arrays = [name for name, source in opened.items() if isinstance(source, FeatureArray)]
     if images and arrays:
@@ -222,7 +222,7 @@ def _side(
 
 
 def _described(side: _Side, extractor: Extractor | None) -> GaussianStatistics:
-    """The side's statistics where it is given by them, or empty ones that tell its origin."""
+    """The side's statistics if it is given by them, otherwise empty ones that name its origin."""
     if isinstance(side.values, GaussianStatistics):
         return side.values
     made_by, resize = _origin(side, extractor)
@@ -306,7 +306,7 @@ class _Stages:
 
 
 def _warnings(sides: dict[str, _Side], extractor: Extractor | None) -> tuple[str, ...]:
-    """What the two sides' files tell: each by itself, and beside the other."""
+    """Warnings about the two sides' files: about each one, and about differences."""
     found = [f"{name}: {warning}" for name, side in sides.items() for warning in side.warnings]
     for name, side in sides.items():
         if isinstance(side.values, GaussianStatistics) and not side.values.extractor:
@@ -348,7 +348,7 @@ def _size(size: tuple[int, int] | None) -> str:
 
 
 def _figures(sides: dict[str, _Side], real_labels: Any, seed: int) -> ReportFigures:
-    """What the pictures are made of."""
+    """What the report's pictures need."""
     real, fake = sides["real"], sides["fake"]
     if not (isinstance(real.values, Tensor) and isinstance(fake.values, Tensor)):
         return ReportFigures()
@@ -373,14 +373,14 @@ def _figures(sides: dict[str, _Side], real_labels: Any, seed: int) -> ReportFigu
 
 
 def _spectrum(images: Images, order: Sequence[int]) -> Tensor | None:
-    """Of images of the most frequent size, in grey."""
+    """The spectrum of the images of the most frequent size, in grey."""
     size = _most(images.sizes)
-    found = []
+    grey = []
     for i in order[:_SPECTRUM]:
         image = images.read(i)
         if tuple(image.shape[-2:]) == size:
-            found.append(image.to(torch.float64).mean(0) / 255)
-    return radial_power_spectrum(torch.stack(found)) if found else None
+            grey.append(image.to(torch.float64).mean(0) / 255)
+    return radial_power_spectrum(torch.stack(grey)) if grey else None
 
 
 def _neighbours(fake: _Side, pool: _Side) -> list[tuple[Tensor, Tensor, float]]:

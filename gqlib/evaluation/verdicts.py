@@ -1,28 +1,28 @@
-"""The four failures of a generative model, told apart by what the metrics found.
+"""Which of the four failures a generative model has, according to the metrics.
 
-Each failure has the metrics that see it, and is found where one of them is further on the wrong
-side of what a faithful model would get than chance explains. Chance is given ``level`` in all, over
-every test of every failure, shared out evenly (Bonferroni): a faithful model is wrongly accused of
-anything in at most that share of evaluations.
+Each failure has its own metrics. It is found if one of them is worse than a faithful model's by
+more than chance explains. The significance level is divided evenly over all tests of all failures
+(Bonferroni), so that a faithful model is accused of anything in at most a share ``level`` of
+evaluations.
 
 * Noise and artifacts: too many fakes lie where no real sample is near (precision, density).
 * Mode collapse: fakes repeat each other, a group of the real data is absent, or too little of the
   real data has a fake near it (recall, coverage).
 * Memorisation: the fakes lie nearer to the training set than held-out samples do (C_T), or nearer
   than its own samples lie to each other (authenticity).
-* Bias: groups occur in other shares than in the real data (χ² test), absent groups left out.
+* Bias: groups have other shares than in the real data (χ² test), absent groups left out.
 
-One failure moves the numbers of another, so what does not tell them apart is set aside:
+One failure changes the metrics of another, so evidence that may come from another is set aside:
 
-* Fakes that lie off the data lower recall and coverage by themselves, by about as much as they
-  lower density, so these two count only where they have fallen by more than twice as much.
-* A classifier may misread as many fakes as lie off the data, so beside noise an absent group or a
-  gap counts only if it is larger than their share.
-* Rare groups lower coverage, so beside bias it does not count for collapse.
-* Repeated fakes say the same again: precision, density and authenticity are judged as those of so
-  many fakes as are distinct.
-* C_T falls where a model merely prefers what is easy, so beside another failure it does not count.
-  Authenticity compares each fake with the density around it, and does.
+* Fakes that lie off the data lower recall and coverage by about as much as they lower density. So
+  these two count only if they have fallen by more than twice as much.
+* A classifier may misread all fakes that lie off the data. So if there is noise, an absent group or
+  a gap counts only if it is larger than the share of such fakes.
+* Rare groups lower coverage. So if there is bias, coverage does not count for collapse.
+* Repeated fakes are not new evidence: precision, density and authenticity are judged as if there
+  were only the distinct fakes.
+* C_T also falls if a model merely prefers easy samples. So it does not count next to another
+  failure. Authenticity does, since it compares each fake with the density around it.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ from gqlib.metrics import (
 #: Tests that share the level: precision, density, recall, coverage, repeats, absent groups, C_T,
 #: authenticity, χ².
 _TESTS = 9
-#: Share of near repeats from which on they count: below, an uneven law has a few more by itself.
+#: From this share on, near repeats count; an uneven distribution has a few more even if faithful.
 _REPEATED = 0.05
-#: How much more than density recall and coverage must have fallen. Noise, blur and checkerboards of
-#: all strengths on digits give factors from 0.9 to 1.4, two lost classes of ten one of 9.
+#: By what factor recall and coverage must have fallen more than density. On digits, noise, blur and
+#: checkerboards of all strengths give factors from 0.9 to 1.4; two lost classes of ten give 9.
 _FACTOR = 2
 
 
@@ -68,10 +68,10 @@ class Evidence:
         key: The metric, as :class:`gqlib.metrics.Evaluation` and the JSON call it.
         value: What was measured, with its ``interval`` if there is one.
         expected: What a faithful model would get.
-        p_value: Probability of a value as far on the wrong side or further from a faithful model.
-        significant: Whether that is below this test's share of the level, and counts.
-        aside: Why it was set aside though it is below, or empty.
-        groups: The groups that are absent; of the representation gap, those that it leaves out.
+        p_value: Probability that a faithful model gets a value this bad or worse.
+        significant: Whether the p-value is below this test's share of the level, and counts.
+        aside: Why it was set aside in spite of its p-value, or empty.
+        groups: The groups that are absent; for the representation gap, those that it leaves out.
     """
 
     key: str
@@ -95,9 +95,9 @@ class Verdict:
 
     Attributes:
         failure: Which one.
-        found: ``None`` if the inputs did not allow to test for it.
-        evidence: The numbers behind it, the most telling first.
-        missing: What to give so that it can be tested, if it was not.
+        found: ``None`` if the inputs did not allow a test.
+        evidence: The numbers behind it, the most important first.
+        missing: If it was not tested, what to give for a test.
     """
 
     failure: Failure
@@ -122,7 +122,7 @@ def verdicts(evaluation: Evaluation, level: float = 0.01) -> tuple[Verdict, ...]
 
     Args:
         evaluation: Made with ``confidence``, which the neighbour scores' tests need.
-        level: Largest share of faithful models that may be accused of anything.
+        level: The largest share of faithful models that may be accused of anything.
     """
     if not 0 < level < 1:
         raise ValueError(f"level={level}, expected a share between 0 and 1 such as 0.01")
@@ -130,18 +130,18 @@ def verdicts(evaluation: Evaluation, level: float = 0.01) -> tuple[Verdict, ...]
     scores = evaluation.neighbour_scores
     scores = None if scores is None or scores.interval is None else scores
     again = _repeated(evaluation.repeats, share)
-    worth = _distinct_share(evaluation.repeats, again)
+    distinct_share = _distinct_share(evaluation.repeats, again)
 
-    noise = _noise(scores, worth, share)
+    noise = _noise(scores, distinct_share, share)
     off = _off(scores) if noise.found else 0.0
     absent, bias = _groups(evaluation.representation_gap, off, share)
     collapse = _collapse(scores, again, absent, bias.found is True, share)
     others = any(verdict.found for verdict in (noise, collapse, bias))
-    return (collapse, noise, _memorisation(evaluation, worth, others, share), bias)
+    return (collapse, noise, _memorisation(evaluation, distinct_share, others, share), bias)
 
 
 def _aside(evidence: Evidence, condition: bool, why: str) -> Evidence:
-    """The evidence, set aside for a reason where it alarms and the condition holds."""
+    """The evidence, set aside with a reason if it is significant and the condition holds."""
     if evidence.significant and condition:
         return replace(evidence, significant=False, aside=why)
     return evidence
@@ -169,15 +169,17 @@ _NO_SCORES = (
 )
 
 
-def _noise(scores: NeighbourScores | None, worth: float, share: float) -> Verdict:
+def _noise(scores: NeighbourScores | None, distinct_share: float, share: float) -> Verdict:
     if scores is None:
         return Verdict(Failure.noise, None, missing=_NO_SCORES)
-    evidence = tuple(_below(scores, name, share, worth) for name in ("precision", "density"))
+    evidence = tuple(
+        _below(scores, name, share, distinct_share) for name in ("precision", "density")
+    )
     return Verdict(Failure.noise, any(e.significant for e in evidence), evidence)
 
 
 def _off(scores: NeighbourScores | None) -> float:
-    """The share of fakes that lie off the data, beyond that of real samples which do."""
+    """The share of fakes that lie off the data, beyond the share of real samples that do."""
     if scores is None:
         return 0.0
     return max(0.0, 1 - scores.precision / scores.expected["precision"])
@@ -227,21 +229,26 @@ def _collapse(
 
 
 def _spread_out(scores: NeighbourScores, name: str, share: float) -> Evidence:
-    """Recall or coverage, set aside where density has fallen alike."""
-    found = _below(scores, name, share)
-    fall, usual = 1 - found.value / found.expected, 1 - scores.density / scores.expected["density"]
-    return _aside(found, fall <= _FACTOR * usual, _BY_NOISE)
+    """Recall or coverage, set aside if density has fallen likewise."""
+    evidence = _below(scores, name, share)
+    fall = 1 - evidence.value / evidence.expected
+    usual = 1 - scores.density / scores.expected["density"]
+    return _aside(evidence, fall <= _FACTOR * usual, _BY_NOISE)
 
 
-def _below(scores: NeighbourScores, name: str, share: float, worth: float = 1.0) -> Evidence:
-    """Whether a score is below a faithful one, by its standard error."""
+def _below(
+    scores: NeighbourScores, name: str, share: float, distinct_share: float = 1.0
+) -> Evidence:
+    """Whether a score is below its expected value, by its standard error."""
     assert scores.interval is not None
-    p = scores.p_value_below(name, worth)
+    p = scores.p_value_below(name, distinct_share)
     value, expected = float(getattr(scores, name)), scores.expected[name]
     return Evidence(name, value, scores.interval[name], expected, p, p < share)
 
 
-def _memorisation(evaluation: Evaluation, worth: float, others: bool, share: float) -> Verdict:
+def _memorisation(
+    evaluation: Evaluation, distinct_share: float, others: bool, share: float
+) -> Verdict:
     from scipy.special import ndtr
 
     copying, authentic = evaluation.copying_test, evaluation.authenticity
@@ -251,19 +258,21 @@ def _memorisation(evaluation: Evaluation, worth: float, others: bool, share: flo
     p = float(ndtr(copying.value))
     nearer = Evidence("copying_test", copying.value, copying.interval, 0.0, p, p < share)
     evidence = (
-        _less_authentic(authentic, authentic.expected, copying.n_holdout or 0, worth, share),
+        _less_authentic(
+            authentic, authentic.expected, copying.n_holdout or 0, distinct_share, share
+        ),
         _aside(nearer, others, _BY_OTHERS),
     )
     return Verdict(Failure.memorisation, any(e.significant for e in evidence), evidence)
 
 
 def _less_authentic(
-    result: MemorisationResult, expected: float, n_holdout: int, worth: float, share: float
+    result: MemorisationResult, expected: float, n_holdout: int, distinct_share: float, share: float
 ) -> Evidence:
     """Whether fewer fakes than held-out samples are authentic: a test of two shares."""
     from scipy.special import ndtr
 
-    n = worth * (result.n_fake or 0)
+    n = distinct_share * (result.n_fake or 0)  # as many as are distinct
     pooled = (result.value * n + expected * n_holdout) / (n + n_holdout)
     error = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / n_holdout))
     p = float(ndtr((result.value - expected) / error)) if error > 0 else 1.0

@@ -5,8 +5,8 @@
 * :func:`load_extractor`: these and FID's InceptionV3 (:class:`Inception`), by name and under one
   interface (:class:`Extractor`).
 
-Any function from images to an ``(N, D)`` array serves as well. The modules are imported when a
-name of theirs is first used.
+Any function from images to an ``(N, D)`` array will do as well. A module is imported when one of
+its names is first used.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: Whether to show a bar, or a function that is told how many images are done, and of how many.
+#: Whether to show a bar, or a function of the numbers of images that are done and in all.
 Progress = bool | Callable[[int, int], object]
 #: An image to compute: its row in the result, its number in the set, its key.
 Item = tuple[int, int, bytes]
@@ -57,7 +57,7 @@ def keys_of(
     workers: int,
     progress: Progress,
 ) -> list[bytes]:
-    """The key of each image; a bar appears only where this takes a while."""
+    """The key of each image; a bar appears only if this takes a while."""
     pairs = _ahead(images.key, share, workers, 16 * workers)
     looking = _tqdm(progress is True, f"{images.name}: looking", len(share), 0, delay=1)
     with looking as update, closing(pairs):
@@ -101,11 +101,11 @@ def batches(
 def run(
     extractor: Extractor, batch: Tensor, with_probabilities: bool, names: Sequence[str]
 ) -> tuple[Tensor, Tensor | None]:
-    """Features and, where they are asked for, probabilities: of width 0 if there are none."""
+    """Features and, if asked for, probabilities, which have width 0 if there are none."""
     probabilities: Tensor | None = None
     with torch.no_grad():
         if with_probabilities:
-            features, probabilities = extractor.both(batch)
+            features, probabilities = extractor.features_and_probabilities(batch)
             if probabilities is None:
                 probabilities = torch.empty(len(batch), 0)
         else:
@@ -137,7 +137,7 @@ def _checked(
 
 
 class Table:
-    """The rows of the result, allocated when their width is known."""
+    """The rows of the result, allocated once their width is known."""
 
     def __init__(self, rows: int, extractor: Extractor) -> None:
         self._rows = rows
@@ -147,7 +147,7 @@ class Table:
         self._has = torch.zeros(rows, dtype=torch.bool)
 
     def put(self, rows: Sequence[int], features: Tensor, probabilities: Tensor | None) -> Tensor:
-        """Write some rows; gives back their features, the older ones where there were some."""
+        """Write some rows and return their features; a row that has features keeps them."""
         index = torch.tensor(rows)
         dims = self._extractor.dims
         if dims is not None and features.shape[1] != dims:
@@ -198,7 +198,7 @@ class Table:
 
 @contextmanager
 def bar(progress: Progress, name: str, total: int, done: int) -> Iterator[Callable[[int], object]]:
-    """A function that is told how many images more are done."""
+    """A function to call with the number of further images that are done."""
     if not callable(progress):
         with _tqdm(progress, name, total, done, delay=0) as update:
             yield update
@@ -223,7 +223,7 @@ def _tqdm(
         return
     from tqdm import tqdm
 
-    # What came from the cache counts as done, and not in the rate.
+    # What came from the cache counts as done, but not in the rate.
     with tqdm(
         total=total, initial=done, desc=name, unit="image", file=sys.stderr, delay=delay
     ) as shown:

@@ -1,4 +1,4 @@
-"""What every feature extractor is and has, and what extractors need of an image."""
+"""The interface of feature extractors, and checks of the images that they take."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ DIGEST = 16
 
 @runtime_checkable
 class Extractor(Protocol):
-    """Images to features. A class that derives from this one needs to write ``both`` alone.
+    """Images to features.
+
+    A class that derives from this one writes ``prepare`` and ``features_and_probabilities``.
 
     Attributes:
         name: Identity, kept with saved statistics: what is computed, and with which weights.
-        resize: How an image is brought to the extractor's size; ``"none"`` where it is not.
-        dims: Features of an image, or None where that depends on the images.
-        input_size: Height and width that every image is brought to, or None where it keeps its own.
-        batch_size: Images that suit it at once, where nobody asks for another number.
-        cacheable: Whether name and resize tell all that its features depend on besides the image.
-            The name of a function does not: it stays the same when the function changes.
+        resize: How an image is resized; ``"none"`` if it is not.
+        dims: Features of an image, or None if that depends on the images.
+        input_size: Height and width that every image is resized to, or None if images keep theirs.
+        batch_size: Images in a batch by default.
+        cacheable: Whether name and resize identify the features of an image. The name of a function
+            does not: it stays the same when the function changes.
     """
 
     name: str
@@ -46,36 +48,36 @@ class Extractor(Protocol):
             image: [C, H, W] with 1 or 3 channels, uint8 or floats in [0, 1].
 
         Raises:
-            ValueError: Another image, or one that this extractor is not for.
+            ValueError: Not such an image, or not one for this extractor.
         """
         ...
 
-    def both(self, batch: Tensor) -> tuple[Tensor, Tensor | None]:
+    def features_and_probabilities(self, batch: Tensor) -> tuple[Tensor, Tensor | None]:
         """Features and class probabilities of prepared images, from one pass.
 
         Args:
             batch: [B, …], results of :meth:`prepare`, stacked.
 
         Returns:
-            float32 [B, D] and float32 [B, K], or None for an extractor that knows no classes; on
-            the CPU, without a graph.
+            float32 [B, D] and float32 [B, K], or None for an extractor without classes; on the CPU,
+            without a graph.
         """
         ...
 
     def __call__(self, batch: Tensor) -> Tensor:
         """The features alone, float32 [B, D]."""
-        return self.both(batch)[0]
+        return self.features_and_probabilities(batch)[0]
 
     def probabilities(self, batch: Tensor) -> Tensor | None:
         """The class probabilities alone, float32 [B, K], or None."""
-        return self.both(batch)[1]
+        return self.features_and_probabilities(batch)[1]
 
 
 def checked_image(image: Tensor) -> Tensor:
-    """``image`` as it is, a [C, H, W] tensor with 1 or 3 channels, uint8 or floats in [0, 1].
+    """``image`` unchanged: a [C, H, W] tensor with 1 or 3 channels, uint8 or floats in [0, 1].
 
     Raises:
-        ValueError: Something else.
+        ValueError: It is something else.
     """
     image = torch.as_tensor(image)
     if image.ndim != 3 or image.shape[0] not in (1, 3) or not image.numel():
@@ -98,7 +100,7 @@ def float_image(image: Tensor) -> Tensor:
 
 
 def full_precision(device: torch.device) -> contextlib.AbstractContextManager[None]:
-    """Convolutions with all 24 bits of a float32: by default cuDNN rounds their inputs to 11."""
+    """A block whose convolutions use all 24 bits of a float32; cuDNN's default is 11 bits."""
     if device.type != "cuda":
         return contextlib.nullcontext()
     flags: contextlib.AbstractContextManager[None] = torch.backends.cudnn.flags(

@@ -1,7 +1,7 @@
 """Features that were computed before, found by the content of the images.
 
-A cache folder has one SQLite database of batches of some hundred rows. SQLite sees to it that
-several processes can share it, and that a process that is killed loses only its unwritten batch.
+A cache folder holds one SQLite database of batches of a few hundred rows. With SQLite several
+processes can share it, and a process that is killed loses only its unwritten batch.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 512
 _BATCH_BYTES = 16 << 20
 _BATCH_SECONDS = 30.0
-#: Seconds to wait for another process that writes.
+#: Seconds to wait while another process writes.
 _PATIENCE = 30.0
-#: To be counted up when the table changes, so that each version has its own file.
+#: The number goes up when the table changes, so that each version has its own file.
 _FILE = "features-1.sqlite"
 #: ``images`` are the rows' keys, 32 bytes each; the values are float32.
 _TABLE = "batches (extractor TEXT, checksum INT, images BLOB, features BLOB, probabilities BLOB)"
@@ -39,10 +39,10 @@ _TROUBLE = (OSError, sqlite3.Error, UnicodeDecodeError)
 
 
 class Cache:
-    """The rows of one extractor in a folder's database; trouble only adds to ``warnings``."""
+    """The rows of one extractor in a folder's database; an error only adds to ``warnings``."""
 
     def __init__(self, folder: Path, extractor: Extractor) -> None:
-        # All that a row depends on besides the image; the name tells weights and precision.
+        # With the image, this identifies a row; the name includes weights and precision.
         self.identity = json.dumps([extractor.name, extractor.resize])
         self.path = folder / _FILE
         self.warnings: list[str] = []
@@ -55,7 +55,7 @@ class Cache:
     def find(
         self, wanted: Container[bytes], with_probabilities: bool
     ) -> Iterator[tuple[list[bytes], Tensor, Tensor | None]]:
-        """Keys of ``wanted`` that are there, with their rows; a batch's together."""
+        """The keys of ``wanted`` that are stored, with their rows, batch by batch."""
         try:
             if not self.path.exists():
                 return
@@ -65,14 +65,14 @@ class Cache:
                     "typeof(images) = 'blob' ORDER BY probabilities IS NOT NULL, rowid",
                     (self.identity,),
                 )
-                # Of equal keys the last one stays: with probabilities if there are any.
+                # The last one of equal keys wins: it has probabilities if any does.
                 places = {
                     key: batch for batch, keys in batches for key in _split(keys) if key in wanted
                 }
                 for batch, count in sorted(Counter(places.values()).items()):
                     keys, features, probabilities = self._read(database, batch)
                     rows = [row for row, key in enumerate(keys) if places.get(key) == batch]
-                    if len(rows) < count:  # another process removed it, or something is damaged
+                    if len(rows) < count:  # another process removed it, or it is damaged
                         if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                             raise sqlite3.DatabaseError
                         continue
@@ -86,22 +86,22 @@ class Cache:
             self._recover(error)
 
     def add(self, keys: Sequence[bytes], features: Tensor, probabilities: Tensor | None) -> None:
-        """Rows to write, now or together with the next ones."""
+        """Add rows, to be written now or together with the next ones."""
         self._waiting.append((keys, features, probabilities))
         self._rows += len(keys)
         if self._rows >= _limit(features) or time.monotonic() - self._since > _BATCH_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write the waiting rows."""
         waiting, self._waiting, self._rows = self._waiting, [], 0
         self._since = time.monotonic()
         if not (waiting and self._usable):
             return
         keys = [key for some, _, _ in waiting for key in some]
         features = torch.cat([some for _, some, _ in waiting])
-        found = [some for _, _, some in waiting if some is not None]
-        probabilities = torch.cat(found) if found else None
+        parts = [some for _, _, some in waiting if some is not None]
+        probabilities = torch.cat(parts) if parts else None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._database() as database, database:
@@ -120,12 +120,12 @@ class Cache:
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
-        """A connection, for one use: an open one must not be carried over a fork."""
+        """A connection for one use, since an open one must not survive a fork."""
         connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
         with closing(connection) as database:
-            # To wait for the disk would protect against a loss of power, not against being killed.
+            # Waiting for the disk would protect against a power cut only, not against a kill.
             database.execute("PRAGMA synchronous = OFF")
-            database.execute("PRAGMA page_size = 65536")  # heeded where the file is new
+            database.execute("PRAGMA page_size = 65536")  # has an effect on a new file only
             tables, ours = database.execute(
                 "SELECT count(*), total(sql = ?) FROM sqlite_master", (f"CREATE TABLE {_TABLE}",)
             ).fetchone()
@@ -133,12 +133,12 @@ class Cache:
                 database.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE}")
             elif (tables, ours) != (1, 1):
                 raise sqlite3.DatabaseError
-            # To make and delete a journal for each batch takes longer than to write the batch.
+            # Making and deleting a journal for each batch takes longer than writing the batch.
             database.execute("PRAGMA journal_mode = PERSIST")
             yield database
 
     def _read(self, database: sqlite3.Connection, batch: int) -> tuple[list[bytes], Any, Any]:
-        """Keys, features, and probabilities or None; no keys where the batch is gone or damaged."""
+        """Keys, features, and probabilities or None; no keys if the batch is gone or damaged."""
         rows = database.execute(
             "SELECT checksum, CAST(images AS BLOB), CAST(features AS BLOB), "
             "CAST(probabilities AS BLOB) FROM batches WHERE rowid = ?",
@@ -156,7 +156,7 @@ class Cache:
         return [], None, None
 
     def _checksum(self, blobs: Sequence[Any]) -> int:
-        """What a batch is recognised by, since SQLite does not notice altered values."""
+        """A batch's checksum, since SQLite does not notice altered values."""
         total = zlib.crc32(self.identity.encode())
         for blob in blobs:
             head, content = (b"none", b"") if blob is None else (b"%d" % len(blob), blob)
@@ -164,13 +164,13 @@ class Cache:
         return total
 
     def _recover(self, error: Exception) -> None:
-        """Set a damaged or foreign database aside; after any other trouble, write no more."""
-        # A full disk, a lock that is held and so on have derived classes and their own codes.
+        """Rename a damaged or foreign database; after any other error, write no more."""
+        # Other errors, such as a full disk or a lock, have derived classes and their own codes.
         generic = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
         if generic or type(error) in (sqlite3.DatabaseError, UnicodeDecodeError):
             aside = self.path.with_suffix(".damaged")
             try:
-                # A journal that is left would be played back into the next database.
+                # A left-over journal would be played back into the next database.
                 Path(f"{self.path}-journal").unlink(missing_ok=True)
                 with suppress(FileNotFoundError):  # another process was quicker
                     self.path.replace(aside)

@@ -38,7 +38,7 @@ class DigitNet(nn.Module):
 
     Images are uint8 (0 … 255), bool, or floats in [0, 1], of shape [N, 28, 28] or [N, 1, 28, 28],
     white on black as MNIST's are. Logits and features are float32 and differentiable with respect
-    to float images. A ``ValueError`` tells what is wrong with other images.
+    to float images. For other images a ``ValueError`` says what is wrong.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class DigitNet(nn.Module):
             nn.SiLU(),
             nn.Flatten(),
             nn.Linear(64 * 9, FEATURES, bias=False),
-            # Gives every feature the same scale before the activation: none dies, none rules.
+            # Gives every feature the same scale before the activation: none dies, none dominates.
             nn.BatchNorm1d(FEATURES),
             nn.SiLU(),
         )
@@ -131,7 +131,7 @@ def digit_features(
 
 
 def accuracy(net: DigitNet, images: Tensor, labels: Tensor, batch_size: int = 1000) -> float:
-    """The share of images whose largest logit is their label's; ``net`` is used in its mode."""
+    """The share of images whose largest logit is their label's; keeps the mode of ``net``."""
     right = 0
     with torch.no_grad():
         for start in range(0, len(images), batch_size):
@@ -149,16 +149,17 @@ def train(
     seed: int = 0,
     progress: bool = True,
 ) -> DigitNet:
-    """Train a fresh network; the same inputs give the same bits on the same machine.
+    """Train a new network; the same inputs give the same bits on the same machine.
 
-    Cross-entropy, AdamW, one cycle of learning rates, digits shifted, turned and scaled a little.
+    Cross-entropy, AdamW, one cycle of learning rates; digits are shifted, turned and scaled a
+    little.
 
     Args:
         images: uint8 [N, 28, 28].
         labels: int64 [N], 0 … 9.
         epochs: Passes over the images.
-        batch_size: Images a step; a last, smaller batch is left out.
-        seed: Of the initial weights, the order and the distortions.
+        batch_size: Images a step; a smaller last batch is left out.
+        seed: Seeds the initial weights, the order and the distortions.
         progress: Whether to show a progress bar on stderr.
 
     Returns:
@@ -206,13 +207,13 @@ def save_weights(net: DigitNet, path: str | os.PathLike[str]) -> None:
         for name, value in net.state_dict().items():
             content = io.BytesIO()
             np.save(content, value.cpu().numpy(), allow_pickle=False)
-            # ZipInfo's own date is 1980-01-01: the file does not depend on the clock.
+            # ZipInfo's default date is 1980-01-01: the file does not depend on the clock.
             file.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue())
 
 
 def _fresh_net(seed: int = 0) -> DigitNet:
-    """A network with initial values, the global random state as it was before."""
-    # Layers can draw their initial values from nothing but the global generator.
+    """A network with initial values; the global random state is restored."""
+    # Layers draw their initial values from the global generator only.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the GPUs as well
         return DigitNet()

@@ -5,8 +5,8 @@
                                                                    ▼  │ by the images' content
                                                                    cache
 
-Processes of torch.distributed can share the images out: each extracts its part, and :func:`gather`
-puts the parts together.
+Processes of torch.distributed can share the images: each extracts its part, and :func:`gather` puts
+the parts together.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Extracted:
 
     Attributes:
         features: float32 (N, D), on the CPU.
-        probabilities: float32 (N, K), each row the probabilities of K classes; None where they
-            were not asked for or the extractor has none.
+        probabilities: float32 (N, K), each row the probabilities of K classes; None if they were
+            not asked for or the extractor has none.
         warnings: What a reader of the results should know, a plain sentence each.
         computed: How many images went through the extractor.
         cached: How many images were found in the cache.
@@ -68,32 +68,32 @@ def extract(
 ) -> Extracted:
     """The features of all images, or of one process's share of them.
 
-    Images of the same content are computed once. What is in the cache is not computed again, and
-    what is new is added to it, also when this function is interrupted; a cache that cannot be
-    written only adds a warning. Besides the result, memory is held for three batches of prepared
-    images and twice the features that wait to be written, 16 MB or one batch of them.
+    Images with the same content are computed once. Rows in the cache are not computed again, and
+    new ones are added to it, even if this function is interrupted. A cache that cannot be written
+    only adds a warning. Memory holds the result, three batches of prepared images, and twice the
+    features that wait to be written (16 MB, or one batch).
 
     Args:
         images: What to read.
         extractor: As :func:`gqlib.features.load_extractor` gives it.
-        batch_size: How many images go through the extractor at once, by default what suits it.
-            Features depend on it no more than by rounding.
+        batch_size: How many images go through the extractor at once, by default the extractor's
+            ``batch_size``. It changes features by rounding only.
         cache: Folder of the features of earlier runs, such as the one of
             :func:`gqlib._utils.cache_folder.feature_cache`; by default
             nothing is kept. Rows are found by the content of the images and the extractor's name
             and resize mode. It is used only for extractors that are ``cacheable``.
         progress: Whether to show a bar with the rate and the time left on stderr, or a function
-            that is called with the number of images that are done and that there are.
-        workers: Number of threads that read and prepare images; by default as many as the process
-            may use cores, at most 8.
+            that is called with the numbers of images that are done and in all.
+        workers: Number of threads that read and prepare images; by default the number of cores that
+            the process may use, at most 8.
         with_probabilities: Whether to give the class probabilities as well.
         shard: (rank, number of processes): only the images rank, rank + number, … are read.
             :func:`gather` puts the shares together.
 
     Raises:
-        ValueError: A damaged image, images of different shapes where the extractor wants one,
-            features that are not finite, or an argument out of range.
-        FileNotFoundError: An image has vanished.
+        ValueError: A damaged image, different shapes of images for an extractor that needs one
+            shape, features that are not finite, or an argument out of range.
+        FileNotFoundError: An image has disappeared.
     """
     rank, world = shard
     for name, value in (("batch_size", batch_size), ("workers", workers)):
@@ -144,7 +144,7 @@ def extract(
                 names = [images.describe(i) for i in (numbers[0], numbers[-1])]
                 features, probabilities = run(extractor, batch, with_probabilities, names)
                 del batch  # before the next one is stacked
-                # A row that lacked only its probabilities keeps the features it had.
+                # A row that was missing only its probabilities keeps its features.
                 features = table.put(rows, features, probabilities)
                 if store is not None:
                     store.add(new, features, probabilities)
@@ -168,9 +168,9 @@ def extract(
 def gather(extracted: Extracted, n: int) -> Extracted:
     """All processes' shares as one, in the images' order, on every process.
 
-    To be called by all processes of torch.distributed, each with what
-    ``extract(…, shard=(rank, world_size))`` gave it; where no process group was started, the
-    argument is given back.
+    All processes of torch.distributed must call this, each with its result of
+    ``extract(…, shard=(rank, world_size))``. If no process group was started, the argument is
+    returned.
 
     Args:
         extracted: This process's rows rank, rank + world size, … of all.

@@ -1,4 +1,4 @@
-"""Feature extractors under one interface, so that a set of images is measured by any of them.
+"""Feature extractors under one interface, so that any of them can measure a set of images.
 
 * ``digits``: 64 features and ten probabilities of 28×28 grey digits (:mod:`gqlib.features.digits`).
 * ``inception``: FID's 2048 features and 1008 probabilities (:mod:`gqlib.features.inception`).
@@ -33,7 +33,7 @@ from gqlib.features.base import (
     full_precision,
 )
 
-#: The extractors that have a name of their own.
+#: The extractors that have a name.
 NAMES = ("digits", "inception", "pixels")
 
 
@@ -52,8 +52,8 @@ def load_extractor(
             [B, C, H, W] batch to (B, D) real numbers; or an extractor, which is returned as it is.
         weights: inception's weight file; by default the published one is downloaded once.
         resize: inception's way of resizing, one of :data:`gqlib.features.inception.RESIZES`.
-        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; by default the best there is. A
-            function is given batches on that device, and by default on the CPU.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; by default the best available. A
+            function gets its batches on that device, by default on the CPU.
         mixed_precision: Let inception compute in 16 bits: faster on a GPU, features to about 1 %.
 
     Raises:
@@ -126,14 +126,14 @@ class _Digits(Extractor):
         return floats[:1]
 
     @torch.no_grad()
-    def both(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+    def features_and_probabilities(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         with full_precision(self._device):
             features = self._net.features(batch.to(self._device))
             return features.cpu(), self._net.head(features).softmax(1).cpu()
 
 
 class _OneSize:
-    """Remembers the first shape that it sees and refuses others; safe between threads."""
+    """Remembers the first shape that it sees and refuses others; thread-safe."""
 
     def __init__(self, features: str) -> None:
         self._features = features
@@ -153,7 +153,7 @@ class _OneSize:
 
 
 class _Pixels(Extractor):
-    """Pixels in [0, 1], channel by channel and row by row, of images that are all of one shape."""
+    """Pixels in [0, 1], channel by channel and row by row, of images of one shape."""
 
     def __init__(self) -> None:
         self.name = "pixels"
@@ -166,12 +166,12 @@ class _Pixels(Extractor):
         self._size.check(floats)
         return floats
 
-    def both(self, batch: Tensor) -> tuple[Tensor, None]:
+    def features_and_probabilities(self, batch: Tensor) -> tuple[Tensor, None]:
         return batch.detach().cpu().flatten(1), None
 
 
 class _Function(Extractor):
-    """Someone's own function, its answers checked. ``name`` is all that identifies it."""
+    """A user's function, whose results are checked. Only ``name`` identifies it."""
 
     def __init__(
         self, function: Callable[[Tensor], Any], name: str, device: torch.device | None
@@ -194,7 +194,7 @@ class _Function(Extractor):
         return image
 
     @torch.no_grad()
-    def both(self, batch: Tensor) -> tuple[Tensor, None]:
+    def features_and_probabilities(self, batch: Tensor) -> tuple[Tensor, None]:
         features = self._checked(self._function(batch.to(self._device)), len(batch))
         self.dims = features.shape[1]
         return features, None
@@ -235,7 +235,7 @@ def _label(name: object) -> str:
 
 
 def _imported(name: str) -> Any:
-    """What is called ``package.module:function``."""
+    """The object that ``package.module:function`` names."""
     module_name, colon, path = name.partition(":")
     if not (module_name and colon and path):
         raise ValueError(

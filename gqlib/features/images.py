@@ -1,4 +1,4 @@
-"""How extractors read images (bytes or floats in [0, 1], no guessing), and the plainest one."""
+"""How extractors read images (bytes or floats in [0, 1], no guessing), and the simplest one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def check_range(images: Tensor) -> None:
         return
     if not images.is_floating_point():
         raise ValueError(f"images are {images.dtype}, expected uint8, bool or floats in [0, 1]")
-    # A rounding error's width is allowed; NaN fails both comparisons.
+    # A rounding error is allowed; NaN fails both comparisons.
     if images.numel() and not (images.min() >= -1e-4 and images.max() <= 1 + 1e-4):
         raise ValueError(
             f"float images reach from {float(images.min()):.4g} to {float(images.max()):.4g}, "
@@ -23,14 +23,14 @@ def check_range(images: Tensor) -> None:
 
 
 def unit_floats(images: Tensor) -> Tensor:
-    """The images as floats in [0, 1]: float64 stays float64, all else becomes float32."""
+    """The images as floats in [0, 1]: float64 stays float64, everything else becomes float32."""
     check_range(images)
     floats = images if images.dtype == torch.float64 else images.to(torch.float32)
     return floats / 255 if images.dtype == torch.uint8 else floats
 
 
 def pixels(images: Tensor | npt.NDArray[np.generic]) -> Tensor:
-    """Each image's pixels in a row, in [0, 1]: the extractor that knows nothing of images.
+    """Each image's pixels as one row, in [0, 1]: features without any network.
 
     Args:
         images: [N, H, W] or [N, C, H, W]; uint8, bool, or floats in [0, 1].

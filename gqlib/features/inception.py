@@ -4,13 +4,13 @@ The network is that of Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, "Rethinking 
 architecture for computer vision", CVPR 2016, in the trained version that TensorFlow published on
 2015-12-05 and that Heusel et al., "GANs trained by a two time-scale update rule converge to a local
 Nash equilibrium", NeurIPS 2017, defined FID with. It departs from the paper, and from torchvision's
-network, in that average pools leave the border's padding out, the last block pools by maximum,
-there are 1008 classes and no auxiliary ones. Its weights come from the file that Maximilian
-Seitzer's pytorch-fid published: a download of 96 MB, checked by its SHA-256. Other weights make
-another measure, so the weights' digest is part of the extractor's name.
+network: average pools leave out the border's padding, the last block pools by maximum, and there
+are 1008 classes and no auxiliary ones. Its weights come from the file that Maximilian Seitzer's
+pytorch-fid published: a download of 96 MB, checked by its SHA-256. Other weights make another
+measure, so the weights' digest is part of the extractor's name.
 
 Resizing to 299×299 changes FID as much as a model does (Parmar, Zhang and Zhu, "On aliased resizing
-and surprising subtleties in GAN evaluation", CVPR 2022), so the way is a part of the identity too:
+and surprising subtleties in GAN evaluation", CVPR 2022), so the mode is also part of the identity:
 
 * ``bilinear``: without antialiasing, as pytorch-fid; the default.
 * ``bilinear-antialias``: the same with it.
@@ -47,7 +47,7 @@ FILE = "pt_inception-2015-12-05-6726825d.pth"
 URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{FILE}"
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 
-#: The ways of resizing, and what is said of each in saved statistics.
+#: The ways of resizing, and the name of each in saved statistics.
 RESIZES = {
     "bilinear": "bilinear 299x299 no antialias",
     "bilinear-antialias": "bilinear-antialias 299x299",
@@ -74,19 +74,19 @@ class Convolution(nn.Module):
         return F.relu_(self.bn(self.conv(x)))
 
     def fold(self) -> None:
-        """Let the convolution do the batch norm's scaling and shifting: the same function."""
+        """Fold the batch norm's scale and shift into the convolution: the same function."""
         assert isinstance(self.bn, nn.BatchNorm2d)
         self.conv = fuse_conv_bn_eval(self.conv, self.bn)
         self.bn = nn.Identity()
 
 
 class Block(nn.Module):
-    """Parallel branches of convolutions; what their ends give is put together, in order.
+    """Parallel branches of convolutions, whose outputs are concatenated in order.
 
     Args:
         inputs: Channels of its input.
-        layers: The convolutions by their names in the weight file. Those of stride 1 keep rows and
-            columns, by padding with zeros.
+        layers: The convolutions by their names in the weight file. Those of stride 1 pad with zeros
+            and so keep rows and columns.
         pool: A 3×3 pool of the input: "mean" (without the padding), "max", or "halve", which is
             a maximum with stride 2.
     """
@@ -231,8 +231,8 @@ class Inception(Extractor):
     """FID's network as an extractor: 2048 features and 1008 class probabilities.
 
     Args:
-        weights: A file with the weights; by default the published one, which is taken from
-            torch hub's cache, where pytorch-fid keeps it too, or downloaded there.
+        weights: A file with the weights. By default the published one, from torch hub's cache,
+            which pytorch-fid uses too; it is downloaded if it is not there.
         resize: One of :data:`RESIZES`.
         device: Where the network runs.
         mixed_precision: Whether convolutions may compute in 16 bits (bfloat16 on a CPU, float16
@@ -263,7 +263,7 @@ class Inception(Extractor):
         self._sixteen = None
         if mixed_precision:
             self._sixteen = torch.bfloat16 if self._device.type == "cpu" else torch.float16
-        # Channels side by side: 1.7 times as fast on a CPU, and what 16-bit kernels of GPUs want.
+        # Channels last: 1.7 times as fast on a CPU, and best for 16-bit kernels of GPUs.
         last = self._device.type == "cpu" or mixed_precision
         self._format = torch.channels_last if last else torch.contiguous_format
         self._net = net.to(self._device).to(memory_format=self._format)
@@ -282,7 +282,7 @@ class Inception(Extractor):
         return resized(float_image(image), self._mode).expand(3, SIZE, SIZE)
 
     @torch.no_grad()
-    def both(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+    def features_and_probabilities(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         if batch.shape[1:] != (3, SIZE, SIZE):
             raise ValueError(
                 f"a batch has shape {list(batch.shape)}, expected [B, 3, {SIZE}, {SIZE}]: "
@@ -300,7 +300,7 @@ class Inception(Extractor):
 
 
 def resized(image: Tensor, mode: str) -> Tensor:
-    """An image in [0, 1], float32 [C, H, W], to [C, 299, 299] in [−1, 1], as ``mode`` says."""
+    """An image in [0, 1], float32 [C, H, W], resized to [C, 299, 299] in [−1, 1] by ``mode``."""
     if mode == "tf-bilinear":
         image = _tf_bilinear(image)
     else:
@@ -326,17 +326,17 @@ def _tf_bilinear(image: Tensor) -> Tensor:
 
 
 def published_weights() -> Path:
-    """Where the published file is in torch hub's cache; it is downloaded if it is not there.
+    """The path of the published file in torch hub's cache; it is downloaded if it is not there.
 
     Raises:
-        ConnectionError: It could not be downloaded, or not be written.
-        ValueError: The file there, or what came, is another one.
+        ConnectionError: It could not be downloaded or written.
+        ValueError: The file, there or downloaded, has another digest.
     """
     path = Path(torch.hub.get_dir()) / "checkpoints" / FILE
     if not path.exists():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Into a file beside it that is renamed once its digest has been found right.
+            # Into a temporary file, which is renamed once its digest is known to be right.
             torch.hub.download_url_to_file(URL, str(path), SHA256, progress=sys.stderr.isatty())
         except (OSError, RuntimeError) as error:  # RuntimeError: another digest
             reason = " ".join(str(error).split())
@@ -353,11 +353,11 @@ def published_weights() -> Path:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a weight file, checked: names, shapes, finite.
+    """The tensors of a weight file, after a check of names, shapes and values.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It cannot be read, or is not of this network.
+        ValueError: It cannot be read, or does not fit this network.
     """
     if not path.is_file():
         raise FileNotFoundError(
@@ -404,7 +404,7 @@ def _shapes() -> dict[str, torch.Size]:
 
 
 def _difference(state: object) -> str:
-    """What a loaded object has other than the network's weights; nothing if they are right."""
+    """How a loaded object differs from the network's weights; empty if it does not."""
     if not isinstance(state, dict):
         return f"it holds a {type(state).__name__}, not tensors by name"
     # Counts of training batches came with PyTorch 0.4.1 and mean nothing here.

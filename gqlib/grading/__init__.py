@@ -1,4 +1,4 @@
 """Instructors' tools on top of nbgrader: authoring, generating, grading and feedback.
 
-The modules know notebooks and nothing of generative models.
+The modules know notebooks, and nothing about generative models.
 """

@@ -1,4 +1,4 @@
-"""A course folder of one's own, and nbgrader's commands run in it."""
+"""A separate course folder, and nbgrader's commands run in it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from gqlib.grading import authoring, submissions
 
 
 def course_copy(root: Path, folder: Path, lessons: list[str] | None = None) -> list[str]:
-    """Lay out a course in ``folder`` that nbgrader can work in; the names of its lessons.
+    """Set up a course in ``folder`` for nbgrader; returns the names of its lessons.
 
-    It holds copies of the configuration and of the solutions named (all by default), and no
+    It holds copies of the configuration and of the named solutions (all by default), and no
     gradebook, so that nothing done there touches the course itself.
     """
     names = sorted(path.parent.name for path in (root / "solutions").glob("*/*.ipynb"))
@@ -62,7 +62,7 @@ def nbgrader(folder: Path, *arguments: str, log: Path | None = None) -> None:
 
 
 def open_course(root: Path, folder: Path, lesson: str) -> NotebookNode:
-    """Lay out a course with one lesson in ``folder``, release it, and return the lesson."""
+    """Set up a course with one lesson in ``folder``, release it, and return the lesson."""
     course_copy(root, folder, [lesson])
     nbgrader(folder, "generate_assignment", lesson, log=folder / "nbgrader.log")
     released = folder / "lessons" / lesson / f"{lesson}.ipynb"
@@ -73,14 +73,14 @@ def open_course(root: Path, folder: Path, lesson: str) -> NotebookNode:
 def hand_in(
     folder: Path, lesson: str, student: str, nb: NotebookNode, name: str | None = None
 ) -> None:
-    """Put a student's notebook where nbgrader collects from, under its own name or another."""
+    """Put a student's notebook where nbgrader looks for it, under its own name or another."""
     path = folder / "submitted" / student / lesson / (name or f"{lesson}.ipynb")
     path.parent.mkdir(parents=True)
     authoring.write(nb, path)
 
 
 def autograde(folder: Path, lesson: str, *options: str) -> dict[str, dict[str, float]]:
-    """Autograde all that was handed in: the points of each graded cell, by student."""
+    """Autograde everything that was handed in; returns each graded cell's points, by student."""
     released = folder / "lessons" / lesson / f"{lesson}.ipynb"
     submissions.restore_names(folder / "submitted", lesson, released)
     nbgrader(folder, "autograde", lesson, *options, log=folder / "nbgrader.log")
@@ -101,7 +101,7 @@ def points(folder: Path, lesson: str) -> dict[str, dict[str, float]]:
 
 
 def feedback(folder: Path, lesson: str) -> Mapping[str, Path]:
-    """Write the feedback pages; the page of each student."""
+    """Write the feedback pages; returns the page of each student."""
     nbgrader(folder, "generate_feedback", lesson, log=folder / "nbgrader.log")
     pages = sorted((folder / "feedback").glob(f"*/{lesson}/{lesson}.html"))
     return {page.parent.parent.name: page for page in pages}

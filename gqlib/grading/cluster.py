@@ -1,12 +1,12 @@
-"""Execution on the machines of a Dask cluster, each in a sandbox of its own.
+"""Execution on the machines of a Dask cluster, each with its own sandbox.
 
     dask scheduler                                          # on one machine
     dask worker tcp://scheduler:8786 --nthreads 16          # on each machine that executes
     gqlib grade 02_error_measures --scheduler tcp://scheduler:8786
 
 A worker executes as many submissions at once as it has threads, all in forks of one warm process.
-It needs the extra ``cluster`` of the same version, and bubblewrap. What a worker had not
-finished when it ended, another one does.
+It needs the extra ``cluster`` of the same version, and bubblewrap. If a worker ends, another one
+does what it had not finished.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any
 from gqlib import __version__
 from gqlib._utils.installing import remedy
 
-#: Seconds until a scheduler must have answered.
+#: Seconds to wait for a scheduler's answer.
 _PATIENCE = 10
-#: Workers that may end under a submission before it is given up: it may be what ends them.
+#: After so many workers have ended while they ran a submission it is given up: it may be the cause.
 _TRIES = 3
 
 
@@ -31,7 +31,7 @@ class Lost(RuntimeError):
 
 @contextlib.contextmanager
 def executor(address: str) -> Iterator[tuple[Executor, int]]:
-    """What executes on a cluster, and how many threads its workers have.
+    """A function that executes on a cluster, and the number of its workers' threads.
 
     Raises:
         ValueError: The cluster can't be used; the message says why and what to do.

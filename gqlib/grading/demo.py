@@ -2,8 +2,8 @@
 
     python -m gqlib.grading.demo [--keep FOLDER]
 
-Each student shows one thing that happens in every class. The table compares what each should earn
-with what nbgrader's gradebook says.
+Each student shows one thing that happens in every class. The table compares the points that each
+should earn with those in nbgrader's gradebook.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def students(solution: dict[str, str]) -> list[Student]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A student beside the points in the gradebook and the path of the feedback page."""
+    """A student, the points in the gradebook and the path of the feedback page."""
 
     student: Student
     earned: float

@@ -1,7 +1,7 @@
-"""nbgrader's step of execution, in the sandbox, and what it yields kept by content.
+"""nbgrader's step of execution, in the sandbox; its results are kept by content.
 
 ``nbgrader_config.py`` puts :class:`SandboxedExecute` where nbgrader has ``Execute``, so that
-``nbgrader autograde``, the formgrader and ``gqlib grade`` run students' code in one way.
+``nbgrader autograde``, the formgrader and ``gqlib grade`` run students' code in the same way.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from gqlib.grading.sandbox.limits import MIB, Limits
 from gqlib.grading.sandbox.pool import Cell, Executed, Pool, PoolEnded
 
 Resources = dict[str, Any]
-#: How often a submission is tried whose warm process ended.
+#: How often a submission is tried again if its warm process ended.
 _TRIES = 3
-#: Files beside a notebook that may be as large as this together.
+#: Bytes that the files next to a notebook may have together.
 _FILES_LIMIT = 32 * MIB
 #: How the key of a solution's result begins.
 _SOLUTION = "solution-"
@@ -46,7 +46,7 @@ class Work:
 
     Attributes:
         cells: Its code cells.
-        files: What lies beside it: from names to contents in base64.
+        files: The files next to it: from names to contents in base64.
         secret: The instructor's secret, or empty.
     """
 
@@ -56,7 +56,7 @@ class Work:
 
     @functools.cached_property
     def key(self) -> str:
-        """The same for the same work, done by the same version."""
+        """A key that is equal for the same work by the same version."""
         content = json.dumps(
             [__version__, [dataclasses.astuple(c) for c in self.cells], self.files, self.secret],
             sort_keys=True,
@@ -70,23 +70,23 @@ class Work:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What tests find in the environment."""
+        """The environment of the tests."""
         return {"GQLIB_SECRET": self.secret} if self.secret else {}
 
 
-#: Executes a work; the last argument asks which tests can run apart.
+#: Executes a work; the last argument says whether to find out which tests can run apart.
 Run = Callable[[Work, Limits, bool], Executed]
 
 
 def keep_apart(work: Work, solution: Path, limits: Limits, known: Results | None, run: Run) -> Work:
-    """Have those tests run apart from the answers that the solution passes so.
+    """Mark the tests to run apart from the answers: those that the solution passes so.
 
     Args:
         work: A submission.
-        solution: The lesson's own notebook; where there is none, all tests run beside the answers.
+        solution: The lesson's own notebook; if there is none, all tests run with the answers.
         limits: What the solution may use.
-        known: Where it is looked up and kept which tests those are.
-        run: Executes the solution where nothing is known.
+        known: Where the names of these tests are looked up and kept.
+        run: Executes the solution if they are not known.
     """
     if not solution.is_file():
         return work
@@ -100,7 +100,7 @@ def keep_apart(work: Work, solution: Path, limits: Limits, known: Results | None
     return dataclasses.replace(work, cells=tuple(marked))
 
 
-#: What tests run apart, by the solution, its time, the set-up cell and the secret.
+#: Which tests run apart, by the solution, its time, the set-up cell and the secret.
 _apart: dict[tuple[Path, int, str, str], frozenset[str]] = {}
 
 
@@ -125,16 +125,16 @@ def _run_apart(
 
 
 def work_of(nb: NotebookNode, *folders: Path) -> Work:
-    """What there is to execute of a sanitised notebook.
+    """The work that a sanitised notebook stands for.
 
     Args:
         nb: The notebook.
-        folders: Where the files beside it are, those of later folders in place of earlier ones'.
+        folders: Where the files next to it are; files in later folders replace earlier ones.
     """
-    beside: dict[str, str] = {}
+    files: dict[str, str] = {}
     for folder in folders:
-        beside |= _files(folder)
-    return Work(_cells(nb), beside, os.environ.get("GQLIB_SECRET", ""))
+        files |= _files(folder)
+    return Work(_cells(nb), files, os.environ.get("GQLIB_SECRET", ""))
 
 
 def _cells(nb: NotebookNode) -> tuple[Cell, ...]:
@@ -148,7 +148,7 @@ def _kind(cell: NotebookNode) -> Any:
 
 
 def _files(folder: Path) -> dict[str, str]:
-    """The files beside a notebook, none of them through a link."""
+    """The files next to a notebook; links are not followed."""
     found, size = {}, 0
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not path.is_file() or path.suffix == ".ipynb":
@@ -158,7 +158,7 @@ def _files(folder: Path) -> dict[str, str]:
         size += path.stat().st_size
         if size > _FILES_LIMIT:
             raise ValueError(
-                f"the files beside the notebook in {folder} are larger than "
+                f"the files next to the notebook in {folder} are larger than "
                 f"{_FILES_LIMIT // MIB} MiB"
             )
         content = base64.b64encode(path.read_bytes()).decode()
@@ -167,17 +167,17 @@ def _files(folder: Path) -> dict[str, str]:
 
 
 class Results:
-    """What executions yielded, one file each by the key of the work.
+    """The results of executions, one file each, named by the key of the work.
 
     Args:
-        folder: Where they are kept; made when it is needed.
+        folder: Where they are kept; created when needed.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def get(self, key: str) -> Executed | None:
-        """What is known of a work; ``None`` if it is to be done, or its file is not whole."""
+        """The result of a work; ``None`` if there is none, or its file is damaged."""
         try:
             found = json.loads(self._path(key).read_text(encoding="utf-8"))
             return Executed(**found)
@@ -185,7 +185,7 @@ class Results:
             return None
 
     def put(self, key: str, executed: Executed) -> None:
-        """Keep what a work yielded, whole or not at all."""
+        """Keep the result of a work, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
         atomic.write_text(self._path(key), json.dumps(dataclasses.asdict(executed)))
 
@@ -204,9 +204,9 @@ class Results:
 
 
 class SandboxedExecute(Execute):  # type: ignore[misc]
-    """Run a notebook's cells in the sandbox, or take what is known of them already.
+    """Run a notebook's cells in the sandbox, or take a result that is known already.
 
-    Of nbgrader's ``Execute`` it keeps the ``timeout`` of a cell, and everything without a sandbox.
+    It keeps the cell's ``timeout`` of nbgrader's ``Execute``, and is the same without a sandbox.
     """
 
     sandbox = Bool(
@@ -279,13 +279,13 @@ _closings = 0
 def execute(work: Work, limits: Limits, tries: bool = False) -> Executed:
     """Execute a submission in this machine's sandbox, and wait for it.
 
-    With ``tries`` it is a solution, and what comes back says which tests it passed apart.
+    With ``tries`` the work is a solution, and the result says which tests it passed apart.
 
-    May be called in many threads at once: a warm process serves all works with one set-up cell.
-    Where it ends (the machine may have run out of memory), another one tries again.
+    Several threads may call this at once: one warm process serves all works with the same set-up
+    cell. If it ends (the machine may have run out of memory), another one tries again.
 
     Raises:
-        NoSandbox: It can't be had here.
+        NoSandbox: There can be no sandbox here.
         PoolEnded: The warm process ended again and again, or all were closed meanwhile.
     """
     closings, ended = _closings, PoolEnded()
@@ -317,7 +317,7 @@ def _pool(set_up: str, limits: Limits) -> Pool:
 
 
 def close_pools() -> None:
-    """End the warm processes, and what runs in them."""
+    """End the warm processes and everything that runs in them."""
     global _closings
     _closings += 1
     with _lock:

@@ -3,8 +3,8 @@
     nbgrader export --exporter=gqlib.grading.export.CanvasExport --to canvas.csv
     nbgrader export --exporter=gqlib.grading.export.MoodleExport --to moodle.csv
 
-Both files have one row a student and one column a lesson, with late penalties taken off. Who handed
-in nothing has an empty cell, which the platforms leave as it is.
+Both files have one row a student and one column a lesson, with late penalties subtracted. A student
+who handed in nothing has an empty cell, which the platforms leave as it is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gqlib._utils import atomic
 
 
 class CanvasExport(ExportPlugin):  # type: ignore[misc]
-    """What Canvas reads under *Grades, Import*; it finds students by their SIS login id."""
+    """A file for Canvas's *Grades, Import*, which finds students by their SIS login id."""
 
     def export(self, gradebook: Gradebook) -> None:
         """Write the file, whole or not at all."""
@@ -37,7 +37,7 @@ class CanvasExport(ExportPlugin):  # type: ignore[misc]
 
 
 class MoodleExport(ExportPlugin):  # type: ignore[misc]
-    """What Moodle reads under *Grades, Import, CSV file*; map ``username`` to *Username*."""
+    """A file for Moodle's *Grades, Import, CSV file*; map ``username`` to *Username*."""
 
     def export(self, gradebook: Gradebook) -> None:
         """Write the file, whole or not at all."""
@@ -86,7 +86,7 @@ def _name(student: Any) -> str:
 
 
 def _text(value: str) -> str:
-    """A cell that no spreadsheet takes for a formula: students choose their names."""
+    """A cell that no spreadsheet takes for a formula, since students choose their names."""
     return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 

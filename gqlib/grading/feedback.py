@@ -1,6 +1,6 @@
 """Feedback pages of a class, by nbgrader's own GenerateFeedback, several at a time.
 
-Making a page takes longer than looking at it: for a class of thousands, one process a core.
+Making a page takes longer than reading it, so a large class needs one process a core.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def write_pages(
     jobs: int | None = None,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> dict[str, str]:
-    """Write the feedback of students whose work was graded, in place of older pages.
+    """Write the feedback pages of students whose work was graded, in place of older ones.
 
     Args:
         root: The course's folder.
         lesson: Name of the lesson.
-        students: Whose.
-        jobs: Processes; by default one a core.
-        progress: Told how many pages are done, of how many.
+        students: Whose pages to write.
+        jobs: Number of processes; by default one a core.
+        progress: Called with the numbers of pages that are done and in all.
 
     Returns:
         What went wrong, by student.

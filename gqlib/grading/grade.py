@@ -1,15 +1,15 @@
-"""Grade all submissions of a lesson: in parallel, in a sandbox, and so that it can be resumed.
+"""Grade all submissions of a lesson: in parallel, in a sandbox, and resumable.
 
-Each submission goes three steps, and while some are executed others are read and recorded:
+Each submission takes three steps. While some are executed, others are read and recorded.
 
 1. It is sanitised by nbgrader's own preprocessors (:class:`Sanitiser`).
-2. It is executed, here or on a cluster (``execution``); what came of it is kept by its content.
-3. nbgrader's Autograde records it in the gradebook, one after the other. Its step of execution
+2. It is executed, here or on a cluster (``execution``); the result is kept by content.
+3. nbgrader's Autograde records it in the gradebook, one submission at a time. Its step of execution
    finds the result of step 2. Without a sandbox there is no step 2, and nbgrader's own kernels
-   execute here.
+   execute in this step.
 
-A submission counts as recorded once a file says so with the key of its work. Whatever ends the
-command, the same command goes on from there.
+A submission counts as recorded once a file with the key of its work says so. If the command is
+stopped, the same command continues from there.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from gqlib.grading.workspace import Course, Sanitiser, sentence
 
 @dataclass
 class Submission:
-    """What became of one submission.
+    """The outcome of one submission.
 
     Attributes:
         student: The name of the student's folder.
-        key: Of what there is to execute; empty if it could not be read.
+        key: The key of its work; empty if it could not be read.
         problem: Why it was not graded, or empty.
-        flags: What was seen of tampering.
+        flags: Signs of tampering.
         seconds: How long its execution took, now or earlier.
         score: Points, if it was graded.
         max_score: Points of the lesson.
@@ -64,7 +64,7 @@ class Submission:
     fresh: bool = False
 
 
-#: Told how many submissions are done, of how many, and which one was just done, if any.
+#: Called with the numbers of submissions that are done and in all, and the last one done, if any.
 Progress = Callable[[int, int, Submission | None], None]
 
 
@@ -78,7 +78,7 @@ def grade(
     progress: Progress = lambda done, of, submission: None,
     scheduler: str = "",
 ) -> list[Submission]:
-    """Grade a lesson's submissions; those that were graded before are left as they are.
+    """Grade a lesson's submissions, except those that were graded before.
 
     Args:
         root: The course's folder.
@@ -86,19 +86,19 @@ def grade(
         students: Whom to grade; by default everybody.
         jobs: How many submissions run at once; by default as many as there are cores, here or in
             the cluster.
-        sandboxed: Without, nbgrader's own kernels run students' code, one after the other and with
-            all rights of this process.
+        sandboxed: If false, nbgrader's own kernels run students' code, one submission at a time and
+            with all rights of this process.
         force: Execute and record again what was graded before.
         progress: See :data:`Progress`.
         scheduler: Address of a Dask cluster's scheduler, whose workers execute the submissions.
 
     Returns:
-        What became of each submission, in the order of students' names.
+        The outcome of each submission, in the order of students' names.
 
     Raises:
-        FileNotFoundError: No course here, or the lesson was not released.
+        FileNotFoundError: There is no course here, or the lesson was not released.
         ValueError: A student who handed in nothing, or a cluster that can't be used.
-        NoSandbox: There is none, here or on a worker.
+        NoSandbox: There is no sandbox, here or on a worker.
         RuntimeError: The cluster's scheduler ended meanwhile.
         BlockingIOError: Another process grades in this course.
     """
@@ -123,7 +123,7 @@ def grade(
 
 @contextlib.contextmanager
 def _executor(jobs: int | None, scheduler: str) -> Iterator[tuple[Executor, int]]:
-    """What calls ``execute``, and how often at once."""
+    """The executor that calls ``execute``, and how many calls it runs at once."""
     if scheduler:
         with cluster.executor(scheduler) as (executor, threads):
             yield executor, jobs or threads
@@ -138,10 +138,10 @@ def _executor(jobs: int | None, scheduler: str) -> Iterator[tuple[Executor, int]
 
 
 class _Grading:
-    """The way of all submissions through the three steps.
+    """Takes all submissions through the three steps.
 
-    Only so many are on their way at once as keep the executor busy: what is held in memory does not
-    grow with the class. Without an executor nbgrader executes.
+    Only as many submissions as keep the executor busy are in progress at once, so that memory does
+    not grow with the class. Without an executor nbgrader executes.
     """
 
     def __init__(
@@ -184,7 +184,7 @@ class _Grading:
             elif work.key in self.by_key:
                 self.running[self.by_key[work.key]].append(submission)
             else:
-                # One more than there are hands for waits, so that none is idle while this records.
+                # One more than can run is waiting, so that no worker is idle during recording.
                 self._take(self.jobs)
                 future = self.executor.submit(execute, work, self.course.limits)
                 self.by_key[work.key], self.running[future] = future, [submission]
@@ -260,7 +260,7 @@ class _Grading:
             self._finished(submission)
 
     def _stamp(self, submission: Submission) -> str:
-        """Of all that a score depends on."""
+        """A key of everything that a score depends on."""
         handed_in = self.course.notebook(submission.student).with_name("timestamp.txt")
         when = handed_in.read_text("utf-8", "replace") if handed_in.is_file() else ""
         text = f"{submission.key} {when} {self.course.terms}"

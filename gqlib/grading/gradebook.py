@@ -1,4 +1,4 @@
-"""Care for the gradebook that nbgrader keeps in one SQLite file."""
+"""Protection of the gradebook, which nbgrader keeps in one SQLite file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def is_locked(path: Path, patience: float = 2.0) -> bool:
 def refuse_locked(path: Path, arguments: list[str] | None = None) -> None:
     """Stop an nbgrader command that would write to a locked gradebook, with one sentence.
 
-    nbgrader itself would fail halfway through and advise to upgrade the database.
+    nbgrader itself would fail halfway through and suggest upgrading the database.
     """
     arguments = sys.argv if arguments is None else arguments
     # Started as `nbgrader …` or as `python -m nbgrader …`.

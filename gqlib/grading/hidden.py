@@ -26,7 +26,7 @@ _LINE = re.compile(
 
 
 def split(source: str) -> tuple[str, str]:
-    """The visible and the hidden lines of a cell; a note stands where a hidden part was."""
+    """The visible and the hidden lines of a cell; a note replaces each hidden part."""
     visible: list[str] = []
     hidden: list[str] = []
     inside = False
@@ -42,7 +42,7 @@ def split(source: str) -> tuple[str, str]:
 
 
 def fragments(hidden: str, visible: str) -> set[str]:
-    """What gives a hidden test away: its lines and string literals that no visible test has."""
+    """Texts that reveal a hidden test: lines and string literals that no visible test has."""
     found = {line.strip() for line in hidden.split("\n")}
     try:
         for token in tokenize.generate_tokens(io.StringIO(hidden + "\n").readline):
@@ -88,7 +88,7 @@ def _shown(output: NotebookNode, first_hidden: int) -> NotebookNode:
 
 
 def hide(nb: NotebookNode) -> None:
-    """Take every trace of the hidden tests out of an autograded notebook, in place."""
+    """Remove every trace of the hidden tests from an autograded notebook, in place."""
     secrets: set[str] = set()
     visible_everywhere = "\n".join(split(cell.source)[0] for cell in nb.cells)
     for cell in nb.cells:

@@ -1,9 +1,9 @@
 """Students' notebooks as pages that can be opened without risk.
 
-nbgrader shows a submission to the instructor (the formgrader) and back to the student (the feedback
-page) as HTML, in which a notebook can put what it likes: scripts in written answers and in outputs,
-or in metadata that end up in an attribute. In the formgrader these would act with the instructor's
-rights. Here only what is known to be harmless reaches a page: text, pictures, formulas, and HTML of
+nbgrader shows a submission as HTML to the instructor (the formgrader) and to the student (the
+feedback page). A notebook could put anything there: scripts in written answers and in outputs, or
+in metadata that end up in an attribute. In the formgrader these would act with the instructor's
+rights. Here only what is known to be harmless reaches a page: text, pictures, formulas, and HTML
 tags that do nothing.
 """
 
@@ -34,7 +34,7 @@ _SCHEMES = {"http", "https", "mailto", "data"}
 _PICTURES = ("image/png", "image/jpeg")
 _TEXTS = ("text/plain", "text/latex", "text/markdown")
 _PICTURE = re.compile(r"data:image/(png|jpeg|gif);base64,")
-#: The one picture of the course's own that is fetched.
+#: The only picture of the course that is fetched.
 _BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 #: Of highlighted code and of tables; not Bootstrap's, which make buttons.
 _COLOURS = re.compile(
@@ -66,7 +66,7 @@ def _harmless(tag: str, attribute: str, value: str) -> str | None:
 
 
 class CleanPage(NbGraderPreprocessor):  # type: ignore[misc]
-    """Leave nothing of a notebook that would act where it is shown; the notebook stays as it is."""
+    """Remove everything that would act on a page; works on a copy of the notebook."""
 
     def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
         clean(nb)
@@ -74,7 +74,7 @@ class CleanPage(NbGraderPreprocessor):  # type: ignore[misc]
 
 
 def clean(nb: NotebookNode) -> None:
-    """Keep of a notebook's outputs and metadata what pages may show, in place."""
+    """Keep only those outputs and metadata of a notebook that pages may show, in place."""
     nb.metadata = NotebookNode(language_info=NotebookNode(_LANGUAGE))
     for cell in nb.cells:
         tags = cell.metadata.get("tags", [])
@@ -108,14 +108,14 @@ def _clean_output(output: NotebookNode) -> NotebookNode | None:
 
 @pass_context
 def markdown2html(context: Any, source: str) -> str:
-    """nbconvert's filter of this name, with what it makes cleaned."""
+    """nbconvert's filter of this name, with its result cleaned."""
     attachments = _Attachments(context.get("cell", {}).get("attachments", {}))
     renderer = IPythonRenderer(escape=False, attachments=attachments)
     return clean_html(MarkdownWithMath(renderer=renderer).render(source))
 
 
 class _Attachments(dict[str, dict[str, str]]):
-    """A cell's pictures; what is missing or none is an empty one, where nbconvert would stop."""
+    """A cell's pictures; a missing or invalid one is empty, since nbconvert would stop at it."""
 
     def __init__(self, found: Any) -> None:
         for name, kinds in found.items() if isinstance(found, dict) else ():
@@ -132,6 +132,6 @@ class _Attachments(dict[str, dict[str, str]]):
 
 
 def use(config: Any) -> None:
-    """Have every page made so: of feedback, and in the formgrader."""
+    """Make every page this way, in the feedback and in the formgrader."""
     config.HTMLExporter.preprocessors = [CleanPage]
     config.HTMLExporter.filters = {"markdown2html": markdown2html}

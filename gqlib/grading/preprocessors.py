@@ -1,4 +1,4 @@
-"""nbgrader preprocessors of the course; ``nbgrader_config.py`` puts them in their places."""
+"""nbgrader preprocessors of the course; ``nbgrader_config.py`` names them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class CourseCells(NbGraderPreprocessor):  # type: ignore[misc]
 
 
 class HideHiddenTests(NbGraderPreprocessor):  # type: ignore[misc]
-    """Take the hidden tests, and every output that quotes them, out of a feedback page."""
+    """Remove the hidden tests, and every output that quotes them, from a feedback page."""
 
     def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
         hidden.hide(nb)

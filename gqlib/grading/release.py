@@ -16,7 +16,7 @@ from gqlib.grading.classroom import course_copy, nbgrader
 
 
 def generate(root: Path, output: Path) -> list[Path]:
-    """Write every lesson into ``output``, each file whole or not at all; the paths written."""
+    """Write every lesson into ``output``, each file whole or not at all; returns the paths."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         written = []

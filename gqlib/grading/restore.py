@@ -1,9 +1,9 @@
 """A submission's cells as nbgrader released them, whatever a student did to them.
 
-What a cell is (a test, locked, worth two points) stands in its metadata, which are the student's to
-change. Here they come from the gradebook again, before anything is executed: cells that the
-gradebook does not know are a student's own, and locked ones that were deleted are put back where
-they stood. What was changed is noted in the notebook's metadata (:func:`seen`).
+A cell's metadata say what it is (a test, locked, worth two points), and a student can change them.
+So they are taken from the gradebook again before anything is executed. Cells that the gradebook
+does not know are the student's own, and locked ones that were deleted are put back in their place.
+What was changed is noted in the notebook's metadata (:func:`seen`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Known:
     """A cell that nbgrader released.
 
     Attributes:
-        source: Its source; of a locked one this is what counts.
+        source: Its source; for a locked cell, this is what counts.
         metadata: nbgrader's.
     """
 
@@ -74,7 +74,7 @@ def known_cells(gradebook: Gradebook, lesson: str, notebook: str) -> dict[str, K
 
 
 def restore(nb: NotebookNode, known: dict[str, Known]) -> list[str]:
-    """Restore a notebook's cells in place; what had been changed, in a few words each."""
+    """Restore a notebook's cells in place; returns what had been changed, in a few words each."""
     found: list[str] = []
     places: dict[str, int] = {}
     said: dict[str, Any] = {}
@@ -103,12 +103,12 @@ def restore(nb: NotebookNode, known: dict[str, Known]) -> list[str]:
 
 
 def seen(nb: NotebookNode) -> list[str]:
-    """What :func:`restore` has noted of a notebook."""
+    """What :func:`restore` has noted in a notebook."""
     return list(nb.metadata.get(_NOTES, []))
 
 
 def _is_untouched(cell: NotebookNode, about: dict[str, Any]) -> bool:
-    """Whether its checksum, of any release, is that of its content."""
+    """Whether a cell's content has the checksum that any release gave it."""
     copy = NotebookNode(cell_type=cell.cell_type, source=cell.source)
     copy.metadata = NotebookNode(nbgrader=NotebookNode(about))
     try:
@@ -118,7 +118,7 @@ def _is_untouched(cell: NotebookNode, about: dict[str, Any]) -> bool:
 
 
 def _put_back(nb: NotebookNode, known: dict[str, Known]) -> list[str]:
-    """Insert the locked code cells that are missing behind those that came before them."""
+    """Insert the missing locked code cells after the cells that preceded them."""
     missing = []
     place = 0
     for name, cell in known.items():

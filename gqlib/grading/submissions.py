@@ -42,10 +42,10 @@ def filled(lesson: NotebookNode, answers: Mapping[str, str]) -> NotebookNode:
 
 
 def restore_names(submitted: Path, lesson: str, release: Path) -> list[Path]:
-    """Give renamed notebooks (``lesson (1).ipynb``) the name under which nbgrader looks for them.
+    """Copy renamed notebooks (``lesson (1).ipynb``) to the name that nbgrader looks for.
 
-    A student's folder without the expected notebook, but with exactly one that has the cells of
-    the released lesson, gets a copy under the right name; what was handed in stays as it is.
+    If a student's folder has no notebook of the expected name, but exactly one with the cells of
+    the released lesson, that one is copied to the right name. What was handed in stays as it is.
 
     Args:
         submitted: nbgrader's folder of submissions, ``<student>/<lesson>/*.ipynb`` below it.
@@ -71,6 +71,6 @@ def restore_names(submitted: Path, lesson: str, release: Path) -> list[Path]:
 def _is_lesson(path: Path, wanted: set[str]) -> bool:
     try:
         found = grade_ids(nbformat.read(path, as_version=4))
-    except Exception:  # whatever is wrong with a file that is no notebook
+    except Exception:  # anything can be wrong with a file that is not a notebook
         return False
     return len(found & wanted) > len(wanted) / 2

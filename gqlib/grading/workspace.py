@@ -23,9 +23,9 @@ from gqlib.grading import restore
 from gqlib.grading.execution import Results, SandboxedExecute, Work, work_of
 from gqlib.grading.sandbox.limits import MIB
 
-#: What the commands keep, in the course's folder.
+#: The commands' own files, in the course's folder.
 STATE = ".grading"
-#: A notebook may be as large as this; the course's own are below 1 MiB and 100 cells.
+#: Limits of a notebook; the course's own are below 1 MiB and 100 cells.
 _NOTEBOOK_LIMIT, _CELL_LIMIT = 32 * MIB, 5000
 #: Backups of the gradebook that are kept.
 _BACKUPS = 5
@@ -40,7 +40,7 @@ class Course:
         sandboxed: Whether students' code runs in the sandbox.
 
     Raises:
-        FileNotFoundError: No such configuration, or the lesson was not released by nbgrader.
+        FileNotFoundError: There is no such configuration, or nbgrader has not released the lesson.
     """
 
     def __init__(self, root: Path, lesson: str, sandboxed: bool = True) -> None:
@@ -71,7 +71,7 @@ class Course:
         self.terms = self._terms()
 
     def _terms(self) -> str:
-        """What scores depend on besides the submissions: points, and when the lesson is due."""
+        """What else scores depend on: points, and when the lesson is due."""
         if self.gradebook.exists():
             with Gradebook(str(self.directory.db_url)) as gradebook:
                 for found in gradebook.assignments:
@@ -98,11 +98,11 @@ class Course:
         return Path(str(self.directory.db_url).removeprefix("sqlite:///"))
 
     def students(self) -> list[str]:
-        """Whoever handed something in for the lesson."""
+        """The students who handed something in for the lesson."""
         return sorted(p.parent.name for p in self.submitted.glob(f"*/{self.lesson}") if p.is_dir())
 
     def directory_of(self, student: str = "*") -> CourseDirectory:
-        """What tells nbgrader's converters to work on one student's notebook, or everybody's."""
+        """nbgrader's configuration for converting one student's notebook, or everybody's."""
         return CourseDirectory(
             config=self.config,
             root=str(self.root),
@@ -116,10 +116,10 @@ class Course:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Nobody else grades in this course meanwhile.
+        """A block in which no other process grades in this course.
 
         Raises:
-            BlockingIOError: Somebody does.
+            BlockingIOError: Another process does.
         """
         import fcntl
 
@@ -134,7 +134,7 @@ class Course:
             yield
 
     def back_up(self) -> None:
-        """Copy the gradebook beside what the commands keep; of the copies keep the last few."""
+        """Copy the gradebook into the commands' folder; only the last few copies are kept."""
         folder = self.state.parent / "backups"
         folder.mkdir(parents=True, exist_ok=True)
         with (
@@ -151,7 +151,7 @@ class Course:
         Recorder(coursedir=self.directory_of(student), config=self.config, force=True).start()
 
     def scores(self) -> dict[str, tuple[float, float]]:
-        """Points and possible points of those who are in the gradebook for this lesson."""
+        """Points and possible points of the students in the gradebook for this lesson."""
         with Gradebook(str(self.directory.db_url)) as gradebook:
             return {
                 s.student_id: (float(s.score), float(s.max_score))
@@ -162,7 +162,7 @@ class Course:
 class OfOneStudent(BaseConverter):  # type: ignore[misc]
     """A converter of nbgrader that works on one student's notebooks only.
 
-    nbgrader takes names for patterns: ``ada*`` would be Adam, too, and ``ada [1]`` nobody.
+    nbgrader takes names as patterns: ``ada*`` would match Adam too, and ``ada [1]`` nobody.
     """
 
     def init_notebooks(self) -> None:
@@ -178,10 +178,10 @@ class Recorder(OfOneStudent, Autograde):  # type: ignore[misc]
 
 
 class Sanitiser(Autograde):  # type: ignore[misc]
-    """The first half of nbgrader's Autograde, without a trace in the gradebook or on disk.
+    """The first half of nbgrader's Autograde, which leaves no trace in the gradebook or on disk.
 
     Args:
-        course: Whose submissions.
+        course: The course whose submissions are sanitised.
     """
 
     def __init__(self, course: Course) -> None:
@@ -189,15 +189,15 @@ class Sanitiser(Autograde):  # type: ignore[misc]
         self._course = course
         with contextlib.chdir(course.root):
             self.exporter = self.exporter_class(parent=self, config=self.config)
-        # Only checks, slowly, and will check again when the submission is recorded.
+        # This step only checks, slowly, and checks again when the submission is recorded.
         steps: list[type] = list(Autograde.sanitize_preprocessors.get(self))
         self.sanitize_preprocessors = [s for s in steps if s is not CheckCellMetadata]
 
     def work(self, student: str) -> tuple[Work, list[str]]:
-        """What there is to execute of a submission, and what was seen while it was sanitised.
+        """The work of a submission, and what was noticed while it was sanitised.
 
         Raises:
-            Exception: Whatever a student's file does to nbgrader.
+            Exception: Whatever error a student's file causes in nbgrader.
         """
         course, path = self._course, self._course.notebook(student)
         _check_files(path, course.submitted)
@@ -217,13 +217,13 @@ class Sanitiser(Autograde):  # type: ignore[misc]
 
 
 def _check_files(path: Path, submitted: Path) -> None:
-    """Refuse what is no ordinary notebook, with ordinary files beside it."""
+    """Refuse anything but an ordinary notebook with ordinary files next to it."""
     folder = path.parent
     for part in (folder.parent, folder, *folder.rglob("*")):
         if part.is_symlink():
             raise ValueError(f"{part.relative_to(submitted)} is a link, which could lead anywhere")
         if not (part.is_file() or part.is_dir()):
-            raise ValueError(f"{part.relative_to(submitted)} is no ordinary file")
+            raise ValueError(f"{part.relative_to(submitted)} is not an ordinary file")
     if not path.exists():
         raise ValueError(f"no notebook named {path.name} was handed in")
     if path.stat().st_size > _NOTEBOOK_LIMIT:

@@ -1,8 +1,11 @@
 """Gaussian fits of features, as a mean and a factor R of the covariance, RᵀR = C.
 
-Centred data divided by √(n−1) are such a factor where they are few, R of a QR factorisation where
-the features are, the Cholesky factor otherwise, and the root of the eigenvalues times the
-eigenvectors of a singular covariance.
+Which factor depends on the input:
+
+* few samples: the centred data, divided by √(n−1);
+* few features: R of a QR factorisation of the centred data;
+* otherwise: the Cholesky factor of the covariance;
+* a singular covariance: the roots of its eigenvalues times its eigenvectors.
 """
 
 from __future__ import annotations
@@ -18,8 +21,8 @@ from gqlib.metrics.gaussian import GaussianStatistics
 
 #: Rows that are widened to float64 at a time.
 _ROWS = 8192
-#: Features up to which the samples are factorised themselves. Beyond, their covariance is, in half
-#: the time, which loses spreads below 1e-8 of the largest.
+#: Up to this number of features the samples themselves are factorised. With more, their covariance
+#: is: that takes half the time, and loses spreads below 1e-8 of the largest.
 _QR = 512
 
 
@@ -51,9 +54,9 @@ def fit(x: Array | GaussianStatistics, name: str) -> Fit:
 
 
 def fit_samples(t: torch.Tensor, name: str) -> Fit:
-    """The same for features that have been checked."""
+    """The Gaussian fit of features that have been checked."""
     n, d = t.shape
-    if n <= d:  # the centred data are the smaller factor, and lose no digits to squaring
+    if n <= d:  # the centred data are the smaller factor, and nothing is squared
         origin = to_float64(t[:1])[0]
         centred = offsets(t, origin)
         offset = centred.mean(0)
@@ -64,7 +67,7 @@ def fit_samples(t: torch.Tensor, name: str) -> Fit:
 
 
 def _fit_by_qr(t: torch.Tensor) -> Fit:
-    """Of more samples than features: R of a QR factorisation, which squares nothing."""
+    """The fit of more samples than features: by a QR factorisation, which squares nothing."""
     origin = to_float64(t[:1])[0]
     mean = torch.stack([offsets(rows, origin).sum(0) for rows in chunks(t, _ROWS)]).sum(0) / len(t)
     root = origin.new_empty(0, len(origin))
@@ -74,22 +77,22 @@ def _fit_by_qr(t: torch.Tensor) -> Fit:
 
 
 def fit_of_moments(mean: torch.Tensor, cov: torch.Tensor, name: str) -> Fit:
-    """With a triangular factor, or a root by eigenvalues where the covariance is singular."""
+    """The fit with a triangular factor, or with a root by eigenvalues of a singular covariance."""
     factor = cholesky(cov)
     if factor is not None:
         return Fit(mean, factor.mT, None, triangular=True)
     values, vectors = eigen(cov, name)
-    # An eigenvalue that is 0 comes out as rounding of the largest, and its root would be a hundred
-    # million times that.
+    # An eigenvalue that should be 0 comes out as a rounding error of the largest, and its root
+    # would be a hundred million times that error.
     kept = above_rounding(values)
     return Fit(mean, (vectors[:, kept] * values[kept].sqrt()).mT, None)
 
 
 def _reflected(centred: torch.Tensor) -> torch.Tensor:
-    """n − 1 rows with the XᵀX of the centred data X, (n, D).
+    """n − 1 rows that have the same XᵀX as the centred data X, (n, D).
 
-    A reflection carries the vector of ones, along which centred data have nothing, to the first
-    axis. Without that row the factor is of full rank, where the data are.
+    Centred data have no component along the vector of ones. A reflection turns that vector into the
+    first axis, so the first row becomes 0 and is dropped. The rest has full rank if the data do.
     """
     n = len(centred)
     # I − vvᵀ/(1 + u) with u = 1/√n and v = u + e₀ takes the unit vector of ones to −e₀.
@@ -99,7 +102,7 @@ def _reflected(centred: torch.Tensor) -> torch.Tensor:
 
 
 def sample_size_warnings(n: int | None, d: int, side: str) -> list[str]:
-    """What a reader must know of a fit to ``n`` samples of ``d`` features."""
+    """Warnings about a fit to ``n`` samples of ``d`` features."""
     if n is None:
         return [f"the number of samples behind the {side} statistics is unknown"]
     if n <= d:

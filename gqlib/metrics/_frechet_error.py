@@ -1,7 +1,7 @@
-"""How far the Fréchet distance of samples varies by chance, and what it is between equal laws.
+"""The Fréchet distance's standard error, and its expected value between equal distributions.
 
-Its bias and variance at finite sizes are those of a function of two means and two covariances: to
-first order each sample has an influence of its own, and where both laws are equal the second order
+The distance is a function of two means and two covariances. To first order its error is the sum of
+the samples' influences. Between equal distributions the first order vanishes, and the second order
 is all there is.
 """
 
@@ -17,39 +17,38 @@ from gqlib.metrics._validate import chunks, offsets
 
 #: Rows that are widened to float64 at a time.
 _ROWS = 8192
-#: Pairs of samples a side that tell the distance's variance between equal laws.
+#: Pairs of samples a side from which the variance between equal distributions is estimated.
 _PAIRS = 4096
 
 
-def expected_frechet(real: torch.Tensor, one: Fit, n: int, m: int) -> float:
-    """The squared distance to be expected between n and m fresh samples of the law of ``real``.
+def expected_frechet(real: torch.Tensor, fit: Fit, n: int, m: int) -> float:
+    """The squared distance to expect between n and m new samples of the distribution of ``real``.
 
-    ``one`` is the fit of these features.
-
-    Both biases of the estimate, of the means and of the covariances, to first order in 1/n and 1/m:
-    good where both are some times the number of features.
+    ``fit`` is the fit of these features. The result is the bias that the means and the covariances
+    cause, to first order in 1/n and 1/m: accurate if n and m are several times the number of
+    features.
     """
-    null = _Null(one.root.T @ one.root)
-    z = null.sample(real, one.mean)[: _PAIRS // 4]
-    return (1 / n + 1 / m) * float(null.product(z, z).mean())
+    expected = _ExpectedDistance(fit.root.T @ fit.root)
+    z = expected.sample(real, fit.mean)[: _PAIRS // 4]
+    return (1 / n + 1 / m) * float(expected.product(z, z).mean())
 
 
-def standard_error(one: Fit, two: Fit, x: torch.Tensor, y: torch.Tensor) -> float:
-    """Standard error of the distance: each sample's influence, less what it counts twice.
+def standard_error(real: Fit, fake: Fit, x: torch.Tensor, y: torch.Tensor) -> float:
+    """Standard error of the distance, from each sample's influence.
 
     With T₁ the linear map that carries the first fit to the second one, a sample's influence is
-    (x − μ₁)ᵀ(I − T₁)(x − μ₁) + 2(x − μ₁)·(μ₁ − μ₂). The sum of the influences' variances over n
-    and m is the jackknife's estimate, which counts the part that is quadratic in the samples'
-    deviations twice (Efron and Stein 1981). Between equal laws that part is all there is, so it is
-    estimated by itself, and counted once.
+    (x − μ₁)ᵀ(I − T₁)(x − μ₁) + 2(x − μ₁)·(μ₁ − μ₂). The influences' variances over n and m add up
+    to the jackknife's estimate, which counts the part that is quadratic in the samples' deviations
+    twice (Efron and Stein 1981). Between equal distributions that part is all there is. So it is
+    estimated separately, and counted once.
     """
-    u, s, vt = torch.linalg.svd(one.root @ two.root.T, full_matrices=False)
-    delta = one.mean - two.mean
+    u, s, vt = torch.linalg.svd(real.root @ fake.root.T, full_matrices=False)
+    delta = real.mean - fake.mean
     variance = 0.0
-    for side, t, axes, direction in ((one, x, u, delta), (two, y, vt.T, -delta)):
+    for side, t, axes, direction in ((real, x, u, delta), (fake, y, vt.T, -delta)):
         influence = _influence(side, t, axes, s, direction)
         variance += float(influence.var()) / len(t)
-    quadratic = _quadratic_variance(one, two, x, y)
+    quadratic = _quadratic_variance(real, fake, x, y)
     return math.sqrt(max(variance - 2 * quadratic, 0.0) + quadratic)
 
 
@@ -73,25 +72,25 @@ def _influence(
     return torch.cat(parts)
 
 
-def _quadratic_variance(one: Fit, two: Fit, x: torch.Tensor, y: torch.Tensor) -> float:
-    """Variance of the distance between two samples of one law, that of both sets together."""
-    null = _Null((one.root.T @ one.root + two.root.T @ two.root) / 2)
+def _quadratic_variance(real: Fit, fake: Fit, x: torch.Tensor, y: torch.Tensor) -> float:
+    """Variance of the distance between two samples of the distribution of both sets together."""
+    expected = _ExpectedDistance((real.root.T @ real.root + fake.root.T @ fake.root) / 2)
     products = []
-    for side, t in ((one, x), (two, y)):
-        z = null.sample(t, side.mean)
-        # Few samples make few pairs: then each meets more than one other.
+    for side, t in ((real, x), (fake, y)):
+        z = expected.sample(t, side.mean)
+        # Few samples make few pairs: then each is paired with more than one other.
         for shift in range(1, max(2, min(len(z), -(-_PAIRS // len(z)) + 1))):
-            products.append(null.product(z, z.roll(shift, 0)))
+            products.append(expected.product(z, z.roll(shift, 0)))
     return 2 * (1 / len(x) + 1 / len(y)) ** 2 * float(torch.cat(products).square().mean())
 
 
-class _Null:
-    """The distance between two samples of one law, near 0, where it is quadratic.
+class _ExpectedDistance:
+    """The distance between two samples of one distribution: near 0, where it is quadratic.
 
-    There it is ‖δ‖² + ½ Σ Eᵢⱼ² / (λᵢ + λⱼ), with δ and E the differences of the means and of the
-    covariances along the axes of C, λ its eigenvalues. That is the squared length of a mean of
-    vectors ψ(x) less one of ψ(y), with the mean (1/n + 1/m) E[ψ(x)·ψ(x)] and the variance
-    2 (1/n + 1/m)² E[(ψ(x)·ψ(x′))²], x and x′ independent.
+    There it is ‖δ‖² + ½ Σ Eᵢⱼ² / (λᵢ + λⱼ), where δ and E are the differences of the means and of
+    the covariances along the axes of C, and λ are the eigenvalues of C. That is the squared length
+    of (mean of ψ(x)) − (mean of ψ(y)) for a vector ψ of each sample. Its mean is
+    (1/n + 1/m) E[ψ(x)·ψ(x)] and its variance 2 (1/n + 1/m)² E[(ψ(x)·ψ(x′))²], x and x′ independent.
     """
 
     def __init__(self, cov: torch.Tensor) -> None:
@@ -101,7 +100,7 @@ class _Null:
         self._weights = 0.5 / (self.values[:, None] + self.values)
 
     def product(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """ψ(x)·ψ(y) of rows of centred samples along the axes, (P,)."""
+        """ψ(x)·ψ(y) for each row of centred samples along the axes, (P,)."""
         p = x * y
         lengths = x.square().sum(1) + y.square().sum(1)
         product: torch.Tensor = (
@@ -110,7 +109,7 @@ class _Null:
         return product
 
     def sample(self, t: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
-        """Some of the rows of ``t``, in random order, centred and along the axes."""
+        """Some of the rows of ``t``, in random order, centred, in coordinates along the axes."""
         order = torch.randperm(len(t), generator=torch.Generator().manual_seed(0))
         rows = t[order[:_PAIRS].to(t.device)]
         along: torch.Tensor = offsets(rows, mean) @ self.axes

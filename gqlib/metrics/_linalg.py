@@ -1,6 +1,7 @@
-"""Linear algebra of covariances, in float64: products of which half is computed, factors, checks.
+"""Linear algebra of covariances, in float64: symmetric products, factors and checks.
 
-On a CPU, SciPy's BLAS and LAPACK compute only the half that is needed; a GPU has PyTorch's.
+On a CPU, SciPy's BLAS and LAPACK compute only the half of a matrix that is needed; PyTorch's
+functions serve on a GPU.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ def gram(x: torch.Tensor) -> torch.Tensor:
         return x.T @ x
     from scipy.linalg.blas import dsyrk  # SciPy's linear algebra takes a while to import
 
-    # Fortran wants columns in a row: those of Xᵀ, where the rows of X are contiguous.
+    # Fortran expects contiguous columns: Xᵀ has them if the rows of X are contiguous.
     if x.T.is_contiguous():
         half = dsyrk(1.0, x.numpy(), trans=True, lower=True)
     else:
@@ -26,7 +27,7 @@ def gram(x: torch.Tensor) -> torch.Tensor:
 
 
 def cholesky(matrix: torch.Tensor) -> torch.Tensor | None:
-    """The lower triangular L with LLᵀ = ``matrix``, or None where it is not positive definite."""
+    """The lower triangular L with LLᵀ = ``matrix``, or None if that is not positive definite."""
     if matrix.device.type != "cpu":
         lower, failed = torch.linalg.cholesky_ex(matrix)
         return None if int(failed) else lower
@@ -51,7 +52,7 @@ def eigen(matrix: torch.Tensor, name: str) -> tuple[torch.Tensor, torch.Tensor]:
     low, high = float(values[0]), float(values[-1])
     if low < -1e-5 * max(abs(high), abs(low) * 1e-5):
         raise ValueError(
-            f"{name} has the eigenvalue {low:.3g} beside the largest {high:.3g}, expected a "
+            f"{name} has the eigenvalue {low:.3g}, the largest being {high:.3g}, expected a "
             "positive semi-definite matrix: is it a covariance?"
         )
     return values.clamp_min(0), vectors

@@ -1,9 +1,9 @@
 """Inner products of all pairs, tile by tile: one pass that several metrics share.
 
 A pair's squared distance follows from its inner product, ‖x − y‖² = ‖x‖² + ‖y‖² − 2x·y, and a
-matrix product is the fastest way to all of them. Its price is rounding, which this module keeps
-small (both sets are centred first) and known (:attr:`Points.slack`), so that whoever must decide
-which of two distances is larger can see when to look again (:func:`exact_squares`).
+matrix product is the fastest way to all of them. Its price is rounding. This module keeps it small
+(both sets are centred first) and bounded (:attr:`Points.slack`): a comparison of two distances that
+is closer than the bound is repeated exactly (:func:`exact_squares`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gqlib.metrics._validate import chunks, offsets, to_float64
 
 #: Points a side of a tile: 8 MiB of float64 a tile, which stays in a processor's cache.
 TILE = 1024
-#: Multiplications from which on single precision is worth the second looks.
+#: From this number of multiplications on, single precision is faster in spite of repeated checks.
 _LARGE = 1 << 31
 #: Rows that are widened to float64 at a time.
 _ROWS = 1024
@@ -60,12 +60,12 @@ class Tile:
 
     @property
     def diagonal(self) -> bool:
-        """Whether rows and columns are the same points, where both come from one set."""
+        """Whether rows and columns are the same points; for a tile within one set."""
         return self.rows == self.columns
 
 
 def centre_of(x: torch.Tensor) -> torch.Tensor:
-    """The mean of the rows, (D,), in float64, to all digits even far from 0."""
+    """The mean of the rows, (D,), in float64, accurate to all digits even far from 0."""
     origin = to_float64(x[:1])[0]
     sums = [offsets(rows, origin).sum(0) for rows in chunks(x, _ROWS)]
     return origin + torch.stack(sums).sum(0) / len(x)
@@ -74,8 +74,8 @@ def centre_of(x: torch.Tensor) -> torch.Tensor:
 def precision_for(n: int, m: int, d: int, device: torch.device) -> torch.dtype:
     """The type in which to multiply (n, d) by (d, m) matrices.
 
-    Single precision is twice as fast on a CPU, and the digits that it lacks are made up for by
-    second looks. Not on a GPU, nor where PyTorch may round it further (TF32, bfloat16).
+    Single precision is twice as fast on a CPU; comparisons that it leaves open are repeated
+    exactly. It is not used on a GPU, nor where PyTorch may round further (TF32, bfloat16).
     """
     single = (
         device.type == "cpu"
@@ -95,14 +95,14 @@ def points(x: torch.Tensor, centre: torch.Tensor, dtype: torch.dtype) -> Points:
         centred[rows], squares[rows] = block, block.square().sum(1)
         along[rows] = block @ centre
     d = x.shape[1]
-    # The rounding errors of a sum of d products: at most d units of rounding, and with certainty
-    # for all practical purposes below 10 √d (Higham and Mary 2019, theorem 3.1); 8 for the rest.
+    # The rounding error of a sum of d products is at most d units, and below 10 √d units with
+    # practical certainty (Higham and Mary 2019, theorem 3.1); 8 more for the other operations.
     slack = torch.finfo(dtype).eps / 2 * (min(d, 10 * d**0.5) + 8)
     return Points(x, centre, centred, squares, along, slack)
 
 
 def around_real(x: torch.Tensor, y: torch.Tensor) -> tuple[Points, Points]:
-    """Both sets as offsets from the mean of ``x``, on its device (of MPS, on the CPU)."""
+    """Both sets as offsets from the mean of ``x``, on its device (for MPS, on the CPU)."""
     centre = centre_of(x)
     x, y = x.to(centre.device), y.to(centre.device)
     most = max(len(x), len(y))
@@ -114,7 +114,7 @@ def around_real(x: torch.Tensor, y: torch.Tensor) -> tuple[Points, Points]:
 
 
 def _fits_single(squares: torch.Tensor) -> bool:
-    """Whether sums and products of such squares stay in single precision's range."""
+    """Whether sums and products of these squares stay in single precision's range."""
     spread = squares[squares > 0]
     return not len(spread) or (float(spread.min()) > 1e-25 and float(spread.max()) < 1e25)
 
@@ -141,8 +141,8 @@ def exact_squares(
     return torch.cat(parts) if parts else to_float64(x[:0]).sum(1)
 
 
-class Visitor(Protocol):
-    """Takes what it needs of each tile. The tiles of pairs within a set all come first."""
+class Accumulator(Protocol):
+    """Adds up what it needs from each tile. All tiles within a set come before those between."""
 
     def within(self, side: str, tile: Tile) -> None:
         """A tile on or above the diagonal of the set ``side``, "real" or "fake"."""
@@ -151,12 +151,12 @@ class Visitor(Protocol):
         """A tile of real points (rows) and fakes (columns)."""
 
 
-def visit(x: Points, y: Points, *visitors: Visitor) -> None:
-    """Show every visitor each tile once, so that they share the matrix products."""
+def accumulate(x: Points, y: Points, *accumulators: Accumulator) -> None:
+    """Show every accumulator each tile once, so that they share the matrix products."""
     for side, side_points in (("real", x), ("fake", y)):
         for tile in tiles(side_points):
-            for visitor in visitors:
-                visitor.within(side, tile)
+            for accumulator in accumulators:
+                accumulator.within(side, tile)
     for tile in tiles(x, y):
-        for visitor in visitors:
-            visitor.between(tile)
+        for accumulator in accumulators:
+            accumulator.between(tile)

@@ -1,4 +1,4 @@
-"""What every metric asks of its arrays, and the messages when they are not so."""
+"""Input validation shared by all metrics."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def tensor(x: Array, name: str) -> torch.Tensor:
 
 
 def to_float64(x: torch.Tensor) -> torch.Tensor:
-    """``x`` in float64: on its device, or on the CPU where the device has no float64."""
+    """``x`` in float64: on its device, or on the CPU if the device has no float64."""
     return x.to(torch.float64) if x.device.type != "mps" else x.cpu().to(torch.float64)
 
 
@@ -47,12 +47,12 @@ def chunks(x: torch.Tensor, rows: int) -> Iterator[torch.Tensor]:
 def offsets(rows: torch.Tensor, origin: torch.Tensor) -> torch.Tensor:
     """rows − origin, float64, on the origin's device."""
     if rows.device == origin.device and rows.is_floating_point():
-        return rows - origin  # widened on the way, which spares a copy
+        return rows - origin  # the subtraction widens, which saves a copy
     return to_float64(rows).to(origin.device) - origin
 
 
 def finite(x: torch.Tensor, name: str) -> torch.Tensor:
-    """``x`` itself, or ``ValueError`` that says where the first NaN or infinity is."""
+    """``x`` itself, or a ``ValueError`` that says where the first NaN or infinity is."""
     if not x.dtype.is_floating_point:
         return x
     bad = ~torch.isfinite(x)

@@ -3,8 +3,8 @@
     gap = ½ Σ |q_g − p_g|  over all groups g that occur on either side
 
 the total variation distance of the groups' shares p among real samples and q among fakes: the
-share of fakes that would have to change their group. Its expectation is above 0 for equal laws too,
-since shares of finite samples differ: about ½ Σ √(2/π · p(1−p)(1/n + 1/m)).
+share of fakes that would have to change their group. Shares of finite samples differ by chance, so
+even between equal distributions it is above 0: about ½ Σ √(2/π · p(1−p)(1/n + 1/m)).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from gqlib.metrics._validate import Array
 from gqlib.metrics.result import Interval, Result, check_level, normal_interval, wilson_interval
 
-#: A group is absent where its share among the fakes is below this times that among the real ones.
+#: A group is absent if its share among the fakes is below this times that among the real ones.
 _ABSENT = 1 / 3
 
 
@@ -31,9 +31,9 @@ class GapResult(Result):
         shifts: From each group to its share among the fakes less that among the real samples.
         shift_intervals: From each group to an interval for its shift (Newcombe 1998, method 10), at
             the level asked for, or 95 %.
-        expected: The gap to be expected between two samples of one law at these sizes.
-        p_value: Probability of shares as different as these or more between samples of one law, by
-            Pearson's χ² test.
+        expected: The gap to be expected between two samples of one distribution at these sizes.
+        p_value: Probability of shares this different or more between samples of one distribution,
+            by Pearson's χ² test.
         counts: From each group to its numbers of real samples and of fakes.
     """
 
@@ -44,10 +44,11 @@ class GapResult(Result):
     counts: Mapping[Any, tuple[int, int]]
 
     def absent(self, level: float) -> tuple[Any, ...]:
-        """Groups that (almost) no fake belongs to, with certainty 1 − ``level`` in all.
+        """Groups that have almost no fakes; wrong for any group with probability ``level`` at most.
 
-        Their share among the fakes is below a third of that among the real samples: the exact
-        binomial test of it, given how many belong to the group in all, shared out over the groups.
+        The share of such a group among the fakes is below a third of its share among the real
+        samples, by the exact binomial test, given the group's size on both sides together. The
+        level is divided evenly over the groups.
         """
         from scipy.stats import binom
 
@@ -61,7 +62,7 @@ class GapResult(Result):
         return tuple(groups)
 
     def without(self, groups: Sequence[Any]) -> GapResult | None:
-        """The gap among the other groups; ``None`` where one side has none."""
+        """The gap among the other groups; ``None`` if one side has none of them."""
         left = {name: pair for name, pair in self.counts.items() if name not in set(groups)}
         if any(sum(pair[side] for pair in left.values()) == 0 for side in (0, 1)):
             return None
@@ -84,7 +85,8 @@ def representation_gap(
         confidence: Level of an interval for the gap, and of those for the shifts.
 
     Raises:
-        ValueError: No label on a side, labels with more than one axis, floats that are no integers.
+        ValueError: No label on a side, labels with more than one axis, or floats that are not
+            integers.
     """
     if confidence is not None:
         check_level(confidence)
@@ -100,7 +102,7 @@ def representation_gap(
 
 
 def _gap(names: list[Any], counts: np.ndarray[Any, Any], confidence: float | None) -> GapResult:
-    """From the groups' numbers of real samples and fakes, (2, G)."""
+    """The gap from each group's numbers of real samples and of fakes, (2, G)."""
     n, m = (int(total) for total in counts.sum(1))
     level = 0.95 if confidence is None else confidence
     p, q = counts[0] / n, counts[1] / m
@@ -140,7 +142,7 @@ def _labels(labels: Array | Sequence[Hashable], name: str) -> np.ndarray[Any, An
     import torch
 
     if isinstance(labels, list | tuple) and _mixed(labels):
-        # NumPy would turn the numbers into text without a word.
+        # NumPy would silently turn the numbers into text.
         raise ValueError(f"{name} mix strings and numbers, expected one kind")
     array = np.asarray(labels.cpu() if isinstance(labels, torch.Tensor) else labels)
     if array.ndim != 1 or len(array) == 0:
@@ -169,10 +171,10 @@ def _newcombe(a: int, n: int, b: int, m: int, level: float) -> Interval:
 
 
 def _standard_error(p: np.ndarray[Any, Any], q: np.ndarray[Any, Any], n: int, m: int) -> float:
-    """Of the gap: exact for the mean of each |q − p|, normal about its difference.
+    """Standard error of the gap, with each q − p taken as normal.
 
-    A group whose difference is clear counts with its sign; one that might go either way with less,
-    by the slope of E|N(δ, σ²)|, erf(δ/σ√2), and the spread that is left.
+    A group whose difference is clear counts with its sign. One whose difference might have either
+    sign counts with less: the slope of E|N(δ, σ²)|, which is erf(δ/σ√2), plus the remaining spread.
     """
     from scipy.special import erf
 

@@ -1,4 +1,4 @@
-"""Divergences between two laws, in nats.
+"""Divergences between two distributions, in nats.
 
     KL(p‖q)  = Σ p log(p / q)                         Kullback and Leibler 1951
     JS(p, q) = ½ KL(p‖m) + ½ KL(q‖m),  m = (p + q)/2  Lin 1991
@@ -37,7 +37,7 @@ def kl_divergence(p: Array, q: Array) -> torch.Tensor:
 def js_divergence(p: Array, q: Array) -> torch.Tensor:
     """Jensen–Shannon divergence, between 0 and log 2 nats. Arguments as for KL."""
     a, b = _probabilities(p, q)
-    # Half of the smallest positive number is rounded to 0: then keep the number itself.
+    # Half of the smallest positive number rounds to 0: use that number itself.
     m = ((a + b) / 2).clamp_min(5e-324)
     return (_kl(a, m) + _kl(b, m)).clamp_min(0) / 2
 
@@ -55,7 +55,7 @@ def gaussian_kl(mu0: Array, cov0: Array, mu1: Array, cov1: Array) -> torch.Tenso
     Raises:
         ValueError: Shapes disagree, a NaN, a matrix that is not symmetric or not positive
             semi-definite, or a singular ``cov1`` (whether the divergence is then finite depends on
-            the two supports: project both laws on them first).
+            the two supports: project both distributions on them first).
     """
     m0, m1 = checked_vector(mu0, "mu0"), checked_vector(mu1, "mu1")
     c0, c1 = _matrix(cov0, "cov0"), _matrix(cov1, "cov1")
@@ -68,7 +68,7 @@ def gaussian_kl(mu0: Array, cov0: Array, mu1: Array, cov1: Array) -> torch.Tenso
     if bool(singular1.any()):
         raise ValueError(
             "cov1 is singular, expected a positive definite matrix: "
-            "project both laws on its support, or add a little to its diagonal"
+            "project both distributions on its support, or add a little to its diagonal"
         )
     # With M = L₁⁻¹L₀, lower triangular: tr(C₁⁻¹C₀) = ‖M‖² and det C₀ / det C₁ = Π mᵢᵢ². Every
     # term below is ≥ 0, so nothing cancels.
@@ -131,7 +131,7 @@ def _cholesky(matrix: torch.Tensor, name: str) -> tuple[torch.Tensor, torch.Tens
     """The lower factor and, for each matrix, whether it is singular to working precision."""
     factor, failed = torch.linalg.cholesky_ex(matrix)
     d = matrix.shape[-1]
-    # lᵢᵢ²/cᵢᵢ is the share of coordinate i's variance that those before it do not explain.
+    # lᵢᵢ²/cᵢᵢ is the share of coordinate i's variance that earlier coordinates do not explain.
     variances = matrix.diagonal(dim1=-2, dim2=-1)
     unexplained = factor.diagonal(dim1=-2, dim2=-1).square() <= d * 2.3e-16 * variances
     singular = (failed > 0) | unexplained.any(-1)

@@ -1,4 +1,4 @@
-"""Errors of a reconstruction: sample i of ``x`` against sample i of ``y``.
+"""Errors of a reconstruction: sample i of ``x`` compared with sample i of ``y``.
 
     MSE  = mean (x − y)²          MAE = mean |x − y|
     PSNR = 10 log₁₀(L² / MSE)     in dB, L the range of the data (1 for images in [0, 1])
@@ -23,7 +23,7 @@ from gqlib.metrics._validate import Array, chunks, pair, to_float64
 from gqlib.metrics.result import Result, mean_interval
 
 WINDOW, SIGMA, K1, K2 = 11, 1.5, 0.01, 0.03
-#: Values of float64 that a piece of work holds at a time (32 MiB).
+#: Values of float64 that are held at a time (32 MiB).
 _BLOCK = 1 << 22
 
 
@@ -91,13 +91,13 @@ def psnr(
     reduction: str = "mean",
     confidence: float | None = None,
 ) -> Result | torch.Tensor:
-    """Peak signal-to-noise ratio in dB: the mean of the samples' own, +inf where x equals y.
+    """Peak signal-to-noise ratio in dB: the mean over samples, +inf where x equals y.
 
     Args:
         data_range: Largest minus smallest possible value: 1 for images in [0, 1], 255 for bytes.
 
-    Other arguments, returns and errors as for :func:`mse`; ``ValueError`` too where
-    ``data_range`` is not positive.
+    Other arguments, returns and errors as for :func:`mse`; also ``ValueError`` if ``data_range`` is
+    not positive.
     """
     _check_range(data_range)
     errors = _per_sample(x, y, lambda a, b: (a - b).square().flatten(1).mean(1))
@@ -132,8 +132,8 @@ def ssim(
         y: The same shape.
         data_range: As for :func:`psnr`.
 
-    Other arguments, returns and errors as for :func:`mse`; ``ValueError`` too where the images
-    have another rank or are smaller than the window.
+    Other arguments, returns and errors as for :func:`mse`; also ``ValueError`` if the images have
+    another rank or are smaller than the window.
     """
     _check_range(data_range)
     shape = tuple(pair(x, y)[0].shape)
@@ -162,7 +162,7 @@ def _ssim(x: torch.Tensor, y: torch.Tensor, data_range: float) -> torch.Tensor:
         rows = conv2d(images.flatten(0, 1)[:, None], weights.reshape(1, 1, WINDOW, 1))
         return conv2d(rows, weights.reshape(1, 1, 1, WINDOW)).reshape(n, images.shape[1], -1)
 
-    # Variances do not feel a shift: taking the images' means off first keeps all digits.
+    # A shift does not change a variance: subtracting the images' means first keeps all digits.
     x_mean, y_mean = x.mean((2, 3), keepdim=True), y.mean((2, 3), keepdim=True)
     x0, y0 = x - x_mean, y - y_mean
     mx, my = local_mean(x0), local_mean(y0)
@@ -178,7 +178,7 @@ def _ssim(x: torch.Tensor, y: torch.Tensor, data_range: float) -> torch.Tensor:
 def _per_sample(
     x: Array, y: Array, error: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 ) -> torch.Tensor:
-    """``error`` of float64 blocks (n, …) → (n,), over all samples, in bounded memory."""
+    """``error``, which maps float64 blocks (n, …) to (n,), of all samples, in bounded memory."""
     a, b = pair(x, y)
     a, b = a.reshape(len(a), -1, *a.shape[2:]), b.reshape(len(b), -1, *b.shape[2:])
     rows = max(1, _BLOCK // a[0].numel())

@@ -1,7 +1,7 @@
 """All metrics that two sets of features allow, from one pass over their pairs.
 
-The matrix of inner products of 10,000 + 10,000 samples is most of the work of the kernel distance
-and of the four neighbour scores, so :func:`evaluate` makes its tiles once and shows them to both.
+Most of the work of the kernel distance and of the four neighbour scores is one matrix of inner
+products. So :func:`evaluate` computes its tiles once and passes them to both.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import torch
 
 from gqlib.metrics._fit import Fit, fit_samples
 from gqlib.metrics._frechet_error import expected_frechet, standard_error
-from gqlib.metrics._pairs import around_real, visit
+from gqlib.metrics._pairs import accumulate, around_real
 from gqlib.metrics._validate import Array, check_features, same_width
 from gqlib.metrics.bias import GapResult, representation_gap
 from gqlib.metrics.extrapolation import ExtrapolatedResult, extrapolated
 from gqlib.metrics.frechet import distance_of_fits, frechet_distance
 from gqlib.metrics.gaussian import GaussianStatistics
 from gqlib.metrics.inception_score import InceptionScoreResult, inception_score
-from gqlib.metrics.kernel import KernelResult, KernelVisitor
+from gqlib.metrics.kernel import KernelAccumulator, KernelResult
 from gqlib.metrics.memorisation import MemorisationResult, Search, authenticity_of, copying_of
-from gqlib.metrics.neighbours import NeighbourScores, NeighbourVisitor, check_k, with_intervals
+from gqlib.metrics.neighbours import NeighbourAccumulator, NeighbourScores, check_k, with_intervals
 from gqlib.metrics.repeats import AT_LEAST, RepeatsResult, repeats, repeats_of
 from gqlib.metrics.result import Result, Results, check_level, log_interval, plain, strict
 from gqlib.metrics.vendi import vendi_score
@@ -36,13 +36,13 @@ STAGES = ("memorisation", "Fréchet distance", "pairs", "intervals", "diversity"
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """The results of :func:`evaluate`; what the inputs did not allow is ``None``, with a note.
+    """The results of :func:`evaluate`; ``None``, with a note, for what the inputs did not allow.
 
     Attributes:
         n_real: Number of real samples, ``None`` if unknown.
         n_fake: Number of fakes, likewise.
-        vendi_score: Of the fakes; ``real_vendi_score`` is that of the real samples beside it.
-        expected: From the name of a value to what fakes of the real law would get at these sizes.
+        vendi_score: Of the fakes; ``real_vendi_score`` is that of the real samples, to compare.
+        expected: From the name of a value to what a faithful model would get at these sizes.
         notes: What was skipped, and what to give for it.
     """
 
@@ -64,15 +64,15 @@ class Evaluation:
 
     @property
     def results(self) -> dict[str, Result | Results]:
-        """The results that there are, by name."""
+        """The results that could be computed, by name."""
         pairs = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {name: value for name, value in pairs if isinstance(value, Result | Results)}
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """All warnings of the results, each once."""
-        found = [warning for result in self.results.values() for warning in result.warnings]
-        return tuple(dict.fromkeys(found))
+        warnings = [warning for result in self.results.values() for warning in result.warnings]
+        return tuple(dict.fromkeys(warnings))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain Python objects."""
@@ -82,7 +82,7 @@ class Evaluation:
         return {**head, **results, **tail, "warnings": list(self.warnings)}
 
     def json(self, indent: int | None = None) -> str:
-        """Strict JSON: what is no finite number becomes the string ``"inf"`` or ``"nan"``."""
+        """Strict JSON: a number that is not finite becomes the string ``"inf"`` or ``"nan"``."""
         return json.dumps(strict(self.to_dict()), indent=indent, allow_nan=False)
 
     def _repr_html_(self) -> str:
@@ -110,13 +110,13 @@ def evaluate(
         real: Features of real samples, (N, D), or their statistics.
         fake: Features of generated samples, (M, D), or their statistics.
         train: Features of the training set, for memorisation.
-        holdout: Features of samples of the same law that the model never saw, likewise.
+        holdout: Features of samples of the same distribution that the model never saw, likewise.
         real_labels: Group of each real sample, for bias.
         fake_labels: Group of each fake.
-        probabilities: A classifier's verdicts on the fakes, (M, K), for the Inception Score.
+        probabilities: A classifier's probabilities for the fakes, (M, K), for the Inception Score.
         k: Neighbours, for precision, recall, density and coverage.
         confidence: Level of an interval for every metric; it also adds the Fréchet distance at
-            infinitely many fakes. Both take longer than all the rest.
+            infinitely many fakes. These two take longer than everything else together.
         seed: Seeds what is random: subsets, and halves for intervals.
         progress: Called with the name of each of the :data:`STAGES` as it begins.
 
@@ -199,9 +199,9 @@ def _samples(x: Array | GaussianStatistics, name: str) -> torch.Tensor | None:
     return None if isinstance(x, GaussianStatistics) else check_features(x, name)
 
 
-def _expected(found: Mapping[str, Any]) -> dict[str, float]:
-    """What a faithful model would get, of the results that tell it themselves."""
-    values = {name: getattr(result, "expected", None) for name, result in found.items()}
+def _expected(results: Mapping[str, Any]) -> dict[str, float]:
+    """What a faithful model would get, for results that say so themselves."""
+    values = {name: getattr(result, "expected", None) for name, result in results.items()}
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -216,7 +216,7 @@ def _diversity(
 
 
 class _Frechet(NamedTuple):
-    """The distance, what is to be expected between equal laws, and what the extrapolation needs."""
+    """The distance, its value between equal distributions, and what the extrapolation needs."""
 
     distance: Result
     expected: float
@@ -225,16 +225,16 @@ class _Frechet(NamedTuple):
 
 
 def _frechet(x: torch.Tensor, y: torch.Tensor, confidence: float | None) -> _Frechet:
-    one = fit_samples(x, "real")
-    two = fit_samples(y, "fake").to(one.mean.device)
-    distance, error = distance_of_fits(one, two), 0.0
+    real = fit_samples(x, "real")
+    fake = fit_samples(y, "fake").to(real.mean.device)
+    distance, error = distance_of_fits(real, fake), 0.0
     if confidence is not None:
-        error = standard_error(one, two, x, y)
+        error = standard_error(real, fake, x, y)
         distance = replace(distance, interval=log_interval(distance.value, error, confidence))
     if len(x) == len(y) and torch.equal(x, y.to(x)):
         same = "both sets are the same samples: a file or folder was given twice"
         distance = replace(distance, warnings=(*distance.warnings, same))
-    return _Frechet(distance, expected_frechet(x, one, len(x), len(y)), one, error)
+    return _Frechet(distance, expected_frechet(x, real, len(x), len(y)), real, error)
 
 
 def _over_pairs(
@@ -244,16 +244,16 @@ def _over_pairs(
     confidence: float | None,
     seed: int,
 ) -> tuple[KernelResult, NeighbourScores | None, RepeatsResult | None]:
-    """All from one pass; no scores and no repeats where a side has too few samples for them."""
+    """All from one pass; ``None`` for scores and repeats if a side has too few samples."""
     a, b = around_real(x, y)
-    kernel = KernelVisitor(a, b, squares=confidence is not None)
+    kernel = KernelAccumulator(a, b, squares=confidence is not None)
     few = min(len(x), len(y))
     if few <= k:
-        visit(a, b, kernel)
+        accumulate(a, b, kernel)
         again = None if few < AT_LEAST else repeats(x, y, confidence, seed)
         return kernel.result(confidence), None, again
-    neighbours = NeighbourVisitor(a, b, k)
-    visit(a, b, kernel, neighbours)
+    neighbours = NeighbourAccumulator(a, b, k)
+    accumulate(a, b, kernel, neighbours)
     if few < AT_LEAST:
         again = None
     elif len(x) == len(y):
@@ -279,12 +279,12 @@ def _memorisation(
         notes.append("memorisation was not tested: it looks at each fake, and statistics have none")
         return {}
     search = Search({"train": train, "fake": fake, "holdout": holdout}, train_at_least=2)
-    found: dict[str, Any] = {"authenticity": authenticity_of(search, confidence)}
+    results: dict[str, Any] = {"authenticity": authenticity_of(search, confidence)}
     if holdout is None:
         notes.append("copying was not tested: give held-out samples beside the training set")
     else:
-        found["copying_test"] = copying_of(search, confidence, seed)
-    return found
+        results["copying_test"] = copying_of(search, confidence, seed)
+    return results
 
 
 def _bias(

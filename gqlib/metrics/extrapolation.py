@@ -58,8 +58,8 @@ def frechet_distance_infinity(
         fake: Features of shape (M, D), M ≥ 20.
         points: Number of sizes, at least 2.
         seed: Seeds the subsets, each drawn without replacement.
-        confidence: Level of an interval: the error of the distance of all samples, and that of
-            the line. It needs the real samples, and at least 3 points.
+        confidence: Level of an interval, which adds the error of the distance of all samples to
+            that of the line. It needs the real samples, and at least 3 points.
 
     Raises:
         ValueError: As :func:`frechet_distance`; fewer than 2 points or 20 fakes.
@@ -92,7 +92,7 @@ def extrapolated(
     confidence: float | None = None,
     error: float = 0.0,
 ) -> ExtrapolatedResult:
-    """The same from the fit of the real side and checked fakes (M, D).
+    """The extrapolation from the fit of the real side and checked fakes (M, D).
 
     For an interval, ``error`` is the standard error of the distance of all samples.
     """

@@ -6,13 +6,19 @@ Dowson and Landau, "The Fréchet distance between multivariate normal distributi
 Analysis 12(3), 1982. Heusel et al., "GANs trained by a two time-scale update rule converge to a
 local Nash equilibrium", NeurIPS 2017 (FID: the features are those of Inception-v3).
 
-The trace of the root needs no root. Write C₁ = R₁ᵀR₁ and C₂ = R₂ᵀR₂ with any factors: centred data
-divided by √(n−1) where they are few, the Cholesky factor, or the root of the eigenvalues times the
-eigenvectors. The eigenvalues of C₁C₂ other than 0 are the squared singular values of R₁R₂ᵀ, hence
+In NumPy, with SciPy's ``sqrtm``:
+
+>>> gap, c1, c2 = real.mean(0) - fake.mean(0), np.cov(real.T), np.cov(fake.T)
+>>> root = sqrtm(sqrtm(c1) @ c2 @ sqrtm(c1)).real
+>>> distance = gap @ gap + np.trace(c1 + c2 - 2 * root)
+
+:func:`frechet_distance` gives the same without a matrix root. Write C₁ = R₁ᵀR₁ and C₂ = R₂ᵀR₂ with
+any factors (:mod:`gqlib.metrics._fit` has several). The eigenvalues of C₁C₂ other than 0 are the
+squared singular values of R₁R₂ᵀ, hence
 
     tr (C₁^½ C₂ C₁^½)^½ = sum of the singular values of R₁R₂ᵀ,
 
-which is symmetric and never complex, of whatever rank the data are.
+which is symmetric in both sides and never complex, whatever rank the data have.
 """
 
 from __future__ import annotations
@@ -28,7 +34,7 @@ from gqlib.metrics._validate import Array, check_features, same_width
 from gqlib.metrics.gaussian import GaussianStatistics, same_source
 from gqlib.metrics.result import Result, check_level, log_interval
 
-#: Sizes of a product of factors up to which its singular values are computed outright.
+#: Up to this size of a product of factors its singular values are computed directly.
 _SMALL = 256
 
 
@@ -46,9 +52,9 @@ def frechet_distance(
             the samples of both sides.
 
     Returns:
-        A :class:`Result`, in the squared unit of the features, at least 0. Its warnings say where
-        a side has too few samples for its covariance: the estimate is then biased upward. The
-        interval covers the estimate's expectation at these sizes, that bias included.
+        A :class:`Result`, in the squared unit of the features, at least 0. A warning says if a side
+        has too few samples for its covariance: the estimate is then biased upward. The interval
+        covers the estimate's expectation at these sizes, including that bias.
 
     Raises:
         ValueError: Another rank, a NaN, different D, fewer than two samples, two extractors, two
@@ -64,25 +70,26 @@ def frechet_distance(
                 )
     if isinstance(real, GaussianStatistics) and isinstance(fake, GaussianStatistics):
         same_source(real, fake)
-    one, two = fit(real, "real"), fit(fake, "fake")
-    same_width(one.dims, two.dims)
-    two = two.to(one.mean.device)
-    result = distance_of_fits(one, two)
+    real_fit, fake_fit = fit(real, "real"), fit(fake, "fake")
+    same_width(real_fit.dims, fake_fit.dims)
+    fake_fit = fake_fit.to(real_fit.mean.device)
+    result = distance_of_fits(real_fit, fake_fit)
     if confidence is None:
         return result
-    error = standard_error(one, two, check_features(real, "real"), check_features(fake, "fake"))
+    x, y = check_features(real, "real"), check_features(fake, "fake")
+    error = standard_error(real_fit, fake_fit, x, y)
     return replace(result, interval=log_interval(result.value, error, confidence))
 
 
-def distance_of_fits(one: Fit, two: Fit) -> Result:
+def distance_of_fits(real: Fit, fake: Fit) -> Result:
     """The squared distance of two fits, as :func:`frechet_distance` gives it."""
     return Result(
-        value=squared_distance(one, two),
-        n_real=one.n,
-        n_fake=two.n,
+        value=squared_distance(real, fake),
+        n_real=real.n,
+        n_fake=fake.n,
         warnings=(
-            *sample_size_warnings(one.n, one.dims, "real"),
-            *sample_size_warnings(two.n, two.dims, "fake"),
+            *sample_size_warnings(real.n, real.dims, "real"),
+            *sample_size_warnings(fake.n, fake.dims, "fake"),
         ),
         name="Fréchet distance (squared)",
     )
@@ -96,13 +103,13 @@ def frechet_from_moments(mean1: Array, cov1: Array, mean2: Array, cov2: Array) -
         cov1, cov2: Shape (D, D), symmetric positive semi-definite; singular is allowed.
 
     Raises:
-        ValueError: Shapes disagree, a NaN, or a matrix that is no covariance.
+        ValueError: Shapes disagree, a NaN, or a matrix that is not a covariance.
     """
     m1, c1 = moments(mean1, cov1, "mean1", "cov1")
     m2, c2 = moments(mean2, cov2, "mean2", "cov2")
     same_width(len(m1), len(m2))
-    one, two = fit_of_moments(m1, c1, "cov1"), fit_of_moments(m2, c2, "cov2")
-    return squared_distance(one, two.to(m1.device))
+    first, second = fit_of_moments(m1, c1, "cov1"), fit_of_moments(m2, c2, "cov2")
+    return squared_distance(first, second.to(m1.device))
 
 
 def sqrtm_psd(m: Array) -> torch.Tensor:
@@ -121,29 +128,29 @@ def sqrtm_psd(m: Array) -> torch.Tensor:
     return (vectors * values.sqrt()) @ vectors.T
 
 
-def squared_distance(one: Fit, two: Fit) -> float:
+def squared_distance(real: Fit, fake: Fit) -> float:
     """The formula, from two fits."""
-    trace = float(one.root.norm() ** 2 + two.root.norm() ** 2)
-    cross = _nuclear_norm(_product_of_roots(one, two), trace)
-    distance = float((one.mean - two.mean).square().sum()) + trace - 2 * cross
+    trace = float(real.root.norm() ** 2 + fake.root.norm() ** 2)
+    cross = _nuclear_norm(_product_of_roots(real, fake), trace)
+    distance = float((real.mean - fake.mean).square().sum()) + trace - 2 * cross
     return max(distance, 0.0)  # below 0 only by rounding
 
 
-def _product_of_roots(one: Fit, two: Fit) -> torch.Tensor:
+def _product_of_roots(real: Fit, fake: Fit) -> torch.Tensor:
     """R₁R₂ᵀ."""
-    if one.triangular and two.triangular:
-        return triangular_product(one.root, two.root)
-    return one.root @ two.root.mT
+    if real.triangular and fake.triangular:
+        return triangular_product(real.root, fake.root)
+    return real.root @ fake.root.mT
 
 
 def _nuclear_norm(a: torch.Tensor, trace: float) -> float:
-    """Sum of the singular values of A = R₁R₂ᵀ, where ``trace`` is that of C₁ + C₂.
+    """Sum of the singular values of A = R₁R₂ᵀ; ``trace`` is that of C₁ + C₂.
 
-    The roots of the eigenvalues of AAᵀ are the same in a fifth of the time, but small ones may
-    drown in the rounding of large ones. They keep their digits where the rows of A are graded, as
-    they are where R₁ is a Cholesky factor of a falling spectrum. So of large A, AᵀA or AAᵀ is
-    tried, whichever is graded more, and taken if rounding that is graded too leaves 13 digits,
-    and rounding at its worst 7.
+    The roots of the eigenvalues of AAᵀ are the same numbers in a fifth of the time, but small ones
+    may drown in the rounding of large ones. They keep their digits if the rows of A are graded,
+    that is, fall in size: so they do if R₁ is the Cholesky factor of a falling spectrum. For large
+    A this tries AᵀA or AAᵀ, whichever is more graded. It accepts the result if 13 digits are right
+    assuming that the rounding is graded too, and 7 digits in the worst case.
     """
     if min(a.shape) <= _SMALL:
         return float(torch.linalg.svdvals(a).sum()) if a.numel() else 0.0
@@ -161,6 +168,6 @@ def _nuclear_norm(a: torch.Tensor, trace: float) -> float:
 
 
 def _error_of_roots(roots: torch.Tensor, scale: torch.Tensor) -> float:
-    """Bound of the sum of the roots' errors, where eigenvalues are off by rounding of scale²."""
+    """Bound of the sum of the roots' errors, if eigenvalues are off by the rounding of scale²."""
     eps = torch.finfo(roots.dtype).eps
     return float(torch.minimum(eps * scale.square() / (2 * roots), eps**0.5 * scale).nansum())

@@ -22,7 +22,7 @@ from gqlib.metrics._validate import Array, check_features, chunks, offsets, to_f
 
 #: Rows that are widened to float64 at a time.
 _ROWS = 8192
-#: Of a file of statistics; a higher one is refused.
+#: Version of a file of statistics; a higher one is refused.
 _VERSION = 1
 _KEYS = ("mu", "sigma", "version", "n", "extractor", "resize")
 
@@ -44,8 +44,8 @@ class GaussianStatistics:
             raise ValueError(f"dims={dims}, expected at least 1 feature")
         self.extractor, self.resize = extractor, resize
         self._n: int | None = 0
-        # The mean is kept as origin + offset, the origin being a sample: so that a mean far from
-        # 0 costs no digits when parts are merged.
+        # The mean is kept as origin + offset, where the origin is a sample: a mean far from 0 then
+        # costs no digits when parts are merged.
         self._origin = torch.zeros(dims or 0, dtype=torch.float64)
         self._offset = torch.zeros(dims or 0, dtype=torch.float64)
         self._scatter = torch.zeros(dims or 0, dims or 0, dtype=torch.float64)
@@ -87,7 +87,7 @@ class GaussianStatistics:
 
     @property
     def dims(self) -> int:
-        """Number of features D; 0 as long as it is not known."""
+        """Number of features D; 0 until it is known."""
         return len(self._origin)
 
     @property
@@ -160,11 +160,11 @@ class GaussianStatistics:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> GaussianStatistics:
-        """Read what :meth:`save` or pytorch-fid wrote; the latter's files do not tell n.
+        """Read what :meth:`save` or pytorch-fid wrote; the latter's files do not hold n.
 
         Raises:
             FileNotFoundError: There is no such file.
-            ValueError: It is no such file, damaged, or of a later version of gqlib.
+            ValueError: The file is another kind, damaged, or of a later version of gqlib.
         """
         shown = Path(path).name
         try:
@@ -176,13 +176,14 @@ class GaussianStatistics:
             raise FileNotFoundError(f"{path} does not exist: give the file's path") from None
         except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(
-                f"{shown} is no .npz file of statistics, or damaged ({error}): write it with "
+                f"{shown} is not an .npz file of statistics, or damaged ({error}): write it with "
                 "GaussianStatistics.save or pytorch-fid --save-stats"
             ) from error
         missing = {"mu", "sigma"} - set(found)
         if missing:
             raise ValueError(
-                f"{shown} lacks {' and '.join(sorted(missing))}, expected the arrays mu and sigma: "
+                f"{shown} has no {' and no '.join(sorted(missing))}, expected the arrays mu and "
+                "sigma: "
                 "write it with GaussianStatistics.save or pytorch-fid --save-stats"
             )
         if int(found.get("version", 1)) > _VERSION:
@@ -197,7 +198,7 @@ class GaussianStatistics:
     def all_reduce(self) -> GaussianStatistics:
         """Merge the statistics of all processes of torch.distributed, in place, into each one.
 
-        Does nothing where no process group was started. Returns itself.
+        Does nothing if no process group was started. Returns itself.
         """
         import torch.distributed as dist
 
@@ -272,6 +273,5 @@ def same_source(first: GaussianStatistics, second: GaussianStatistics) -> None:
     if first.resize and second.resize and first.resize != second.resize:
         raise ValueError(
             f"one side's images were resized by {first.resize!r}, the other's by "
-            f"{second.resize!r}, and part of a distance would be that difference: resize both in "
-            "one way"
+            f"{second.resize!r}, which would add to the distance: resize both in one way"
         )

@@ -1,4 +1,4 @@
-"""Inception Score: how sure a classifier is of each fake, and how varied its verdicts are.
+"""Inception Score: how sure a classifier is of each fake, and how varied its classes are.
 
     IS = exp( mean over i of KL(p(y|xᵢ) ‖ p(y)) ),   p(y) = mean over i of p(y|xᵢ)
 
@@ -36,13 +36,13 @@ def inception_score(
     splits: int = 10,
     confidence: float | None = None,
 ) -> InceptionScoreResult:
-    """Inception Score of N fakes from a classifier's verdicts on them.
+    """Inception Score of N fakes from a classifier's probabilities for them.
 
     Args:
         probabilities: Shape (N, K), each row of sum 1; exact zeros are allowed.
-        logits: The same before softmax; give one of the two.
-        splits: Contiguous parts i·N//splits … (i+1)·N//splits, scored one by one; no row is left
-            out.
+        logits: The logits instead, before softmax; give one of the two.
+        splits: Number of contiguous parts, rows i·N//splits to (i+1)·N//splits, each scored
+            separately; no row is left out.
         confidence: Level of an interval, from the spread of the samples' divergences.
 
     Raises:
@@ -61,8 +61,8 @@ def inception_score(
         divergences = (torch.xlogy(part, part) - torch.xlogy(part, part.mean(0))).sum(1)
         scores.append(math.exp(float(divergences.mean())))
         if len(part) > 1:
-            # A sample's influence on log IS is its divergence less the mean: the share it has in
-            # p(y) does not count, since p(y) minimises the mean divergence.
+            # A sample's influence on log IS is its divergence less the mean. Its share in p(y) has
+            # no effect to first order, since p(y) minimises the mean divergence.
             variances.append(scores[-1] ** 2 * float(divergences.var()) / len(part))
     values = torch.tensor(scores, dtype=torch.float64)
     value = float(values.mean())

@@ -8,8 +8,8 @@ Bińkowski, Sutherland, Arbel, Gretton, "Demystifying MMD GANs", ICLR 2018 (KID:
 Inception features, the mean over 100 random subsets of 1,000 of each side).
 
 MMD² stays the same when k(x, y) is replaced by k(x, y) − k(x, m) − k(m, y) + k(m, m) for a fixed
-point m. With m the mean of the real features, the large terms that would cancel in the sum are
-taken off by algebra before they are rounded; see :class:`KernelVisitor`.
+point m. With m the mean of the real features, large terms cancel by algebra, before they are
+rounded; see :class:`KernelAccumulator`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import torch
 
-from gqlib.metrics._pairs import Points, Tile, around_real, visit
+from gqlib.metrics._pairs import Points, Tile, accumulate, around_real
 from gqlib.metrics._validate import Array, check_features, same_width, to_float64
 from gqlib.metrics.result import Result, check_level, normal_interval
 
@@ -29,7 +29,7 @@ Kernel = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class KernelResult(Result):
-    """A kernel distance; ``std`` is its standard deviation over subsets, if these were asked."""
+    """A kernel distance; ``std`` is its standard deviation over subsets, if there are any."""
 
     std: float | None = None
 
@@ -54,11 +54,11 @@ def kernel_distance(
         subset_size: Samples of a subset, drawn without replacement from each side.
         seed: Seeds the subsets.
         confidence: Level of an interval, from the jackknife over the samples of both sides (Arvesen
-            1969), less what it counts twice; subsets add the error of drawing so few of them.
+            1969), less what it counts twice; with subsets, their sampling error is added.
 
     Returns:
-        A :class:`KernelResult`. The value may be negative: where the two laws are equal, its mean
-        is 0, so half of the time it lies below.
+        A :class:`KernelResult`. The value may be negative: if the two distributions are equal, its
+        mean is 0, so about half of the time it lies below.
 
     Raises:
         ValueError: Another rank, a NaN, different D, fewer than two samples, an unknown kernel,
@@ -91,11 +91,11 @@ def kernel_distance(
 _NAME = "kernel distance (MMD²)"
 
 
-class KernelVisitor:
+class KernelAccumulator:
     """Sums of the kernel over each sample's pairs, from the tiles.
 
-    For k(x, y) = (x·y/D + 1)³ it is k(x, y) − k(x, m) − k(m, y) + k(m, m) that is summed, with m
-    the points' common centre. With a = 1 + m·m/D, p = m·(x − m)/D, q = m·(y − m)/D and
+    For k(x, y) = (x·y/D + 1)³ the sum is over k(x, y) − k(x, m) − k(m, y) + k(m, m), with m the
+    points' common centre. With a = 1 + m·m/D, p = m·(x − m)/D, q = m·(y − m)/D and
     u = (x − m)·(y − m)/D the four values are (a+p+q+u)³, (a+p)³, (a+q)³, a³, and their sum is
     u(3s² + 3su + u²) + 3pq(2a+p+q), s = a+p+q: nothing large is left to cancel.
 
@@ -114,7 +114,7 @@ class KernelVisitor:
         self._a = 1 + x.centre @ x.centre / d
         self._p = {"real": x.along_centre / d, "fake": y.along_centre / d}
         zeros = x.squares.new_zeros
-        #: For each sample: the sum over the others of its set, and over the other set.
+        #: For each sample: the kernel's sum over the others of its set, and over the other set.
         self.within_sums = {"real": zeros(len(x)), "fake": zeros(len(y))}
         self.between_sums = {"real": zeros(len(x)), "fake": zeros(len(y))}
         #: The sums of squares of the kernel: real pairs, fake pairs, mixed pairs.
@@ -147,7 +147,7 @@ class KernelVisitor:
                 self.kernel(to_float64(rows).to(device), to_float64(columns).to(device))
             ).clone()
         u = tile.inner / self.x.given.shape[1]
-        # In the tile's own precision: the rounding of each value is nothing to the mean of all.
+        # In the tile's precision: the rounding of single values averages out in the mean.
         p = self._p[row_side][tile.rows, None].to(u)
         q = self._p[column_side][None, tile.columns].to(u)
         a = self._a.to(u)
@@ -156,7 +156,7 @@ class KernelVisitor:
         return total.add_(s.add_(a).mul_(3 * p).mul_(q))
 
     def result(self, confidence: float | None = None) -> KernelResult:
-        """The distance, once all tiles were seen."""
+        """The distance, after all tiles."""
         n, m = len(self.x), len(self.y)
         xx, yy = (self.within_sums[side].sum() for side in ("real", "fake"))
         cross = self.between_sums["real"].sum()
@@ -167,10 +167,11 @@ class KernelVisitor:
         return KernelResult(value=value, n_real=n, n_fake=m, interval=interval, name=_NAME)
 
     def standard_error(self) -> float:
-        """By the jackknife, which counts the part quadratic in the laws' difference twice.
+        """Standard error of the distance, by the jackknife with one correction.
 
-        Between equal laws that part is all there is (Efron and Stein 1981): it is taken from the
-        squares of the kernel, centred in both arguments, and counted once.
+        The jackknife counts the part that is quadratic in the samples' deviations twice (Efron and
+        Stein 1981), and between equal distributions that part is all there is. It is estimated from
+        the squares of the kernel, centred in both arguments, and counted once.
         """
         n, m = len(self.x), len(self.y)
         if min(n, m) < 3:
@@ -199,11 +200,11 @@ def _square_sum(k: torch.Tensor) -> torch.Tensor:
 
 def _all_pairs(
     x: torch.Tensor, y: torch.Tensor, kernel: str | Kernel, squares: bool = False
-) -> KernelVisitor:
-    """A visitor that has seen all pairs of ``x`` and ``y``."""
-    visitor = KernelVisitor(*around_real(x, y), kernel, squares)
-    visit(visitor.x, visitor.y, visitor)
-    return visitor
+) -> KernelAccumulator:
+    """The kernel's sums over all pairs of ``x`` and ``y``."""
+    accumulator = KernelAccumulator(*around_real(x, y), kernel, squares)
+    accumulate(accumulator.x, accumulator.y, accumulator)
+    return accumulator
 
 
 def _centred_square(
@@ -211,7 +212,7 @@ def _centred_square(
 ) -> torch.Tensor:
     """Mean square of the kernel less its row and column means, from its sum of squares.
 
-    ``columns`` is ``None`` where rows and columns are one set and the diagonal does not count.
+    ``columns`` is ``None`` if rows and columns are one set, whose diagonal does not count.
     """
     pairs = len(rows) * (len(rows) - 1 if columns is None else len(columns))
     spread = rows.var(correction=0) + (rows if columns is None else columns).var(correction=0)

@@ -1,4 +1,4 @@
-"""Memorisation: does the model sell its training set as its own?
+"""Memorisation: does the model reproduce its training data?
 
     authenticity = share of fakes y with d(y, t) > d(t, nearest other training sample),
                    t the training sample nearest to y
@@ -8,8 +8,8 @@
 
 Alaa, van Breugel, Saveliev, van der Schaar, "How faithful is your synthetic data?", ICML 2022,
 section 3.2. Meehan, Chaudhuri, Dasgupta, "A non-parametric test to detect data-copying in
-generative models", AISTATS 2020, section 3 (with one cell). For a model that gives fresh samples
-of the training law, C_T is a standard normal number; copies make it negative.
+generative models", AISTATS 2020, section 3 (with one cell). For a model that gives new samples of
+the training distribution, C_T is standard normal; copies make it negative.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from gqlib.metrics.result import Interval, Result, check_level, normal_interval,
 
 @dataclass(frozen=True, kw_only=True)
 class MemorisationResult(Result):
-    """A memorisation score and what fresh samples would get.
+    """A memorisation score, and what new samples would get.
 
     Attributes:
-        expected: Authenticity: that of the held-out set, ``None`` without one. C_T: the mean over
-            random halves of the held-out set, one half taken for the fakes.
-        expected_std: C_T: the standard deviation over these halves, about 1.
+        expected: For authenticity that of the held-out set, ``None`` without one. For C_T the mean
+            over random halves of the held-out set, where one half plays the fakes.
+        expected_std: For C_T the standard deviation over these halves, about 1.
         n_train: Number of training samples.
         n_holdout: Number of held-out samples; ``None`` without any.
     """
@@ -50,16 +50,16 @@ def authenticity(
 ) -> MemorisationResult:
     """Share of fakes that lie farther from the training set than its own samples lie apart.
 
-    What a faithful model gets depends on the data: where density is even (1 − c)/(2 − c), c the
-    share of a ball that lies in an equal one around a point of its surface, which is ⅓ on a line
-    and nears ½ in many dimensions; where density varies, more. So give a held-out set to compare
-    with.
+    What a faithful model gets depends on the data. If the density is even it is (1 − c)/(2 − c),
+    where c is the share of a ball that lies in an equal ball around a point of its surface: ⅓ on a
+    line, close to ½ in many dimensions. If the density varies it is more. So give a held-out set to
+    compare with.
 
     Args:
         train: Features of the training set, (N, D), N ≥ 2.
         fake: Features of the fakes, (M, D).
-        holdout: Features of samples of the same law that the model never saw.
-        confidence: Level of an interval over fakes, the training set being what it is (Wilson).
+        holdout: Features of samples of the same distribution that the model never saw.
+        confidence: Level of an interval over fakes, for this training set (Wilson).
 
     Raises:
         ValueError: Another rank, a NaN, different D, fewer than two training samples.
@@ -69,7 +69,7 @@ def authenticity(
 
 
 def authenticity_of(search: Search, confidence: float | None = None) -> MemorisationResult:
-    """The same from a search that may serve both scores."""
+    """:func:`authenticity` from a search that may serve both scores."""
     count, n = search.authentic("fake"), len(search.sets["fake"])
     expected = None
     if "holdout" in search.sets:
@@ -96,9 +96,9 @@ def copying_test(
 
     Args:
         train: Features of the training set, (N, D).
-        holdout: Features of samples of the same law that the model never saw, (m, D).
+        holdout: Features of samples of the same distribution that the model never saw, (m, D).
         fake: Features of the fakes, (n, D).
-        confidence: Level of an interval, by the variance of U of DeLong, DeLong and
+        confidence: Level of an interval, from the variance of U by DeLong, DeLong and
             Clarke-Pearson 1988.
         seed: Seeds the random halves of the held-out set.
 
@@ -112,13 +112,13 @@ def copying_test(
 def copying_of(
     search: Search, confidence: float | None = None, seed: int = 0
 ) -> MemorisationResult:
-    """The same from a search that may serve both scores."""
+    """:func:`copying_test` from a search that may serve both scores."""
     held, fakes = (search.nearest[name][0].sqrt() for name in ("holdout", "fake"))
     value = copying_z(fakes, held)
     interval = None
     if confidence is not None:
         low, high, level = _z_interval(fakes, held, confidence)
-        # Half a pair at the ends must not leave the value itself out.
+        # The half pair that `_z_interval` adds must not leave the value itself out.
         interval = Interval(min(low, value), max(high, value), level)
     expected, expected_std = None, None
     if len(held) >= 2:
@@ -141,7 +141,7 @@ def copying_of(
     )
 
 
-#: Random halves of the held-out set, for the C_T to be expected.
+#: Random halves of the held-out set, for the expected C_T.
 _HALVES = 100
 
 
@@ -149,7 +149,7 @@ def nearest(x: Array, pool: Array) -> tuple[torch.Tensor, torch.Tensor]:
     """Distance of each row of ``x`` (N, D) to the nearest of ``pool`` (M, D), and its index.
 
     Returns:
-        Distances (N,), float64, and indices (N,), int64; of equally near ones, any.
+        Distances (N,), float64, and indices (N,), int64; any one of equally near points.
     """
     a, b = check_features(x, "x", at_least=1), check_features(pool, "pool", at_least=1)
     same_width(a.shape[1], b.shape[1])
@@ -182,7 +182,7 @@ def _z_interval(fakes: torch.Tensor, held: torch.Tensor, level: float) -> Interv
             "more, or confidence=None"
         )
     above, below = _placements(fakes, held), _placements(held, fakes)
-    # Half a pair at the ends, where the logarithm has none and the variance is 0.
+    # Half a pair is added: at the ends the logarithm is infinite and the variance 0.
     theta = (float(above.mean()) * n * m + 0.5) / (n * m + 1)
     slope = theta * (1 - theta)
     error = math.sqrt(float(above.var()) / n + float(below.var()) / m + slope / (n * m))
@@ -201,27 +201,27 @@ def nearest_other(x: Array) -> torch.Tensor:
 def _nearest(x: torch.Tensor, pool: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Squared distance of each row to the nearest of the pool, exact, and its index."""
     a, b = around_real(pool, x)
-    found = Nearest(b, 1, a)
+    search = Nearest(b, 1, a)
     for tile in tiles(b, a):
-        found.add(tile)
-    return found.kth()
+        search.add(tile)
+    return search.kth()
 
 
 def _apart(x: torch.Tensor) -> torch.Tensor:
     """Squared distance of each row to the nearest other one, exact."""
     pool, _ = around_real(x, x[:1])
-    found = Nearest(pool, 1)
+    search = Nearest(pool, 1)
     for tile in tiles(pool):
-        found.add(tile)
-    return found.kth()[0]
+        search.add(tile)
+    return search.kth()[0]
 
 
 class Search:
-    """The nearest training sample of each fake and each held-out one, looked for once.
+    """The nearest training sample of each fake and each held-out sample, searched once.
 
     Args:
-        given: From "train", "fake" and "holdout" to features (N, D); ``None`` for what there isn't.
-        train_at_least: Training samples that are needed.
+        given: From "train", "fake" and "holdout" to features (N, D), or ``None`` for a missing set.
+        train_at_least: The least number of training samples.
     """
 
     def __init__(self, given: Mapping[str, Array | None], train_at_least: int) -> None:
@@ -246,7 +246,7 @@ class Search:
         return _apart(self.sets["train"])
 
     def authentic(self, name: str) -> int:
-        """How many of a set are strictly farther from a training sample than its own neighbour."""
+        """How many of a set are strictly farther from training sample t than t from another one."""
         squares, index = self.nearest[name]
         return int((squares > self.apart[index]).sum())
 

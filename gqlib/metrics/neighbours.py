@@ -10,8 +10,20 @@ Kynkäänniemi, Karras, Laine, Lehtinen, Aila, "Improved precision and recall me
 generative models", NeurIPS 2019, section 3. Naeem, Oh, Uh, Choi, Yoo, "Reliable fidelity and
 diversity metrics for generative models", ICML 2020, section 3 (who leave out the ball's surface).
 
-If both laws are equal, E[density] = 1 and E[coverage] = 1 − Π (N−i)/(N+M−i), i = 1 … k: the j-th
-factor is the chance that the j-th nearest of all other samples is a real one too.
+In NumPy, with SciPy's ``cdist`` (a sample is its own nearest, so the k-th other one has index k):
+
+>>> real_radii = np.sort(cdist(real, real), axis=1)[:, k]
+>>> fake_radii = np.sort(cdist(fake, fake), axis=1)[:, k]
+>>> d = cdist(real, fake)
+>>> precision = (d <= real_radii[:, None]).any(0).mean()
+>>> recall = (d <= fake_radii).any(1).mean()
+>>> density = (d <= real_radii[:, None]).sum() / (k * len(fake))
+>>> coverage = (d <= real_radii[:, None]).any(1).mean()
+
+:func:`neighbour_scores` gives the same tile by tile, without holding these matrices.
+
+If both distributions are equal, E[density] = 1 and E[coverage] = 1 − Π (N−i)/(N+M−i), i = 1 … k:
+the j-th factor is the chance that the j-th nearest of all other samples is a real one too.
 """
 
 from __future__ import annotations
@@ -23,12 +35,12 @@ from typing import ClassVar
 
 import torch
 
-from gqlib.metrics._pairs import TILE, Points, Tile, around_real, exact_squares, visit
+from gqlib.metrics._pairs import TILE, Points, Tile, accumulate, around_real, exact_squares
 from gqlib.metrics._split_half import DEGREES, standard_errors
 from gqlib.metrics._validate import Array, check_features, same_width
 from gqlib.metrics.result import Interval, Results, share_interval, student_interval
 
-#: Candidates kept beyond the k nearest, so that near ties can be settled among them.
+#: Candidates kept beyond the k nearest, to settle near ties.
 _SPARE = 4
 
 
@@ -39,14 +51,14 @@ class NeighbourScores(Results):
     Attributes:
         precision: Share of fakes inside the real samples' balls.
         recall: Share of real samples inside the fakes' balls.
-        density: Mean number of real balls that a fake lies in, over k; may exceed 1.
+        density: Mean number of real balls that a fake lies in, divided by k; may exceed 1.
         coverage: Share of real balls that hold a fake.
         k: The neighbour that a ball reaches to.
-        expected: What fakes of the real law would get at these sizes: density and coverage by the
+        expected: What a faithful model would get at these sizes: density and coverage by the
             formulas above; precision and recall as the share of real samples that lie in a ball
             of the others, each left out in turn.
-        errors: Standard errors of the four, if intervals were asked.
-        gap_errors: Those of how far each lies from its ``expected`` value, likewise.
+        errors: Standard errors of the four, if intervals were asked for.
+        gap_errors: Standard errors of each score's distance from ``expected``, likewise.
     """
 
     VALUES: ClassVar[tuple[str, ...]] = ("precision", "recall", "density", "coverage")
@@ -60,21 +72,21 @@ class NeighbourScores(Results):
     errors: Mapping[str, float] | None = None
     gap_errors: Mapping[str, float] | None = None
 
-    def p_value_below(self, name: str, worth: float = 1.0) -> float:
-        """Probability of a score as low or lower from fakes of the real law; needs intervals.
+    def p_value_below(self, name: str, distinct_share: float = 1.0) -> float:
+        """Probability of a score this low or lower from a faithful model; needs intervals.
 
-        ``worth`` is the share of the fakes that are distinct: where they repeat each other, their
-        score varies like that of so many.
+        ``distinct_share`` is the share of the fakes that are distinct. Repeats add nothing, so the
+        score varies like that of the distinct ones alone.
         """
         from scipy.special import stdtr
 
         if self.gap_errors is None:
             raise ValueError("a p-value needs standard errors: ask for intervals (confidence=0.95)")
         gap = getattr(self, name) - self.expected[name]
-        return float(stdtr(DEGREES, gap / self.gap_errors[name] * math.sqrt(worth)))
+        return float(stdtr(DEGREES, gap / self.gap_errors[name] * math.sqrt(distinct_share)))
 
     def above_expected(self) -> torch.Tensor:
-        """How far each score lies above what is expected, in the order of ``VALUES``, (V,)."""
+        """Each score less its ``expected`` value, in the order of ``VALUES``, (V,)."""
         expected = torch.tensor([self.expected[name] for name in self.VALUES], dtype=torch.float64)
         return self.values() - expected
 
@@ -84,26 +96,26 @@ def neighbour_scores(
 ) -> NeighbourScores:
     """Precision, recall, density and coverage of ``fake``, from one pass over all distances.
 
-    Comparisons come out as in float64 by differences: where the faster inner products cannot tell
-    which of two distances is larger, the difference is worked out.
+    Comparisons are exact: if the fast inner products cannot tell which of two distances is larger,
+    both are computed from differences in float64.
 
     Args:
         real: Features of shape (N, D), N > k.
         fake: Features of shape (M, D), M > k.
-        k: The neighbour that a ball reaches to; the sample itself does not count, equal ones do.
+        k: The neighbour that a ball reaches to; the sample itself does not count, copies of it do.
         confidence: Level of intervals, from the spread over random halves of both sides.
         seed: Seeds the halves.
 
     Raises:
-        ValueError: Another rank, a NaN, different D, k < 1 or no smaller than a side.
+        ValueError: Another rank, a NaN, different D, k < 1, or a side with k samples or fewer.
     """
     x, y = check_features(real, "real"), check_features(fake, "fake")
     same_width(x.shape[1], y.shape[1])
     check_k(k, len(x), len(y))
     a, b = around_real(x, y)
-    visitor = NeighbourVisitor(a, b, k)
-    visit(a, b, visitor)
-    scores = visitor.result()
+    accumulator = NeighbourAccumulator(a, b, k)
+    accumulate(a, b, accumulator)
+    scores = accumulator.result()
     return scores if confidence is None else with_intervals(scores, x, y, confidence, seed)
 
 
@@ -118,13 +130,13 @@ def with_intervals(
             "pass more samples, a smaller k, or confidence=None"
         )
 
-    def both(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    def values_and_gaps(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         half = neighbour_scores(a, b, k)
         return torch.stack([half.values(), half.above_expected()])
 
-    # Where no half differs from another, one sample might.
-    found = standard_errors(both, x, y, seed=seed).clamp_min(1 / smaller).tolist()
-    errors, gap_errors = (dict(zip(scores.VALUES, row, strict=True)) for row in found)
+    # Even if all halves agree, one sample might differ.
+    rows = standard_errors(values_and_gaps, x, y, seed=seed).clamp_min(1 / smaller).tolist()
+    errors, gap_errors = (dict(zip(scores.VALUES, row, strict=True)) for row in rows)
     interval = {}
     for name, error in errors.items():
         value = float(getattr(scores, name))
@@ -137,7 +149,7 @@ def with_intervals(
 
 
 def expected_coverage(n_real: int, n_fake: int, k: int) -> float:
-    """E[coverage] of N real samples and M fakes of one continuous law: exact, also at small N."""
+    """E[coverage] of N real samples and M fakes of one continuous distribution, exact at any N."""
     check_k(k, n_real, k + 1)
     product = math.prod((n_real - i) / (n_real + n_fake - i) for i in range(1, k + 1))
     return 1 - product
@@ -155,15 +167,15 @@ def check_k(k: int, n_real: int, n_fake: int) -> None:
         )
 
 
-class NeighbourVisitor:
-    """Collects from the tiles what the four scores need."""
+class NeighbourAccumulator:
+    """Collects what the four scores need, tile by tile."""
 
     def __init__(self, x: Points, y: Points, k: int) -> None:
         self.x, self.y, self.k = x, y, k
         self._nearest = {"real": Nearest(x, k), "fake": Nearest(y, k)}
         self._radii: tuple[torch.Tensor, torch.Tensor] | None = None
         device = x.squares.device
-        #: For each fake, in how many real balls it lies; for each real ball, whether it holds one.
+        #: The number of real balls around each fake, and whether each real ball holds a fake.
         self.depth = torch.zeros(len(y), dtype=torch.int64, device=device)
         self.covered = torch.zeros(len(x), dtype=torch.bool, device=device)
         self.recalled = torch.zeros(len(x), dtype=torch.bool, device=device)
@@ -176,7 +188,7 @@ class NeighbourVisitor:
             self._radii = self._nearest["real"].kth()[0], self._nearest["fake"].kth()[0]
         real, fake = self._radii
         a, b = self.x.squares[tile.rows, None], self.y.squares[None, tile.columns]
-        # No squared distance is below this.
+        # A lower bound of each squared distance.
         low = torch.add((a * (1 - self.x.slack)).to(tile.inner), tile.inner, alpha=-2)
         low.add_((b * (1 - self.x.slack)).to(low))
         i, j = self._inside(tile, low, real[tile.rows, None])
@@ -190,7 +202,7 @@ class NeighbourVisitor:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The pairs (i, j) of a tile whose squared distance is at most ``radii`` (broadcast).
 
-        Where bounds of the distance leave it open, it is worked out.
+        If the bounds of a distance leave that open, it is computed exactly.
         """
         i, j = (low <= radii.to(low)).nonzero(as_tuple=True)
         limit = radii.expand(tile.inner.shape)[i, j]
@@ -208,9 +220,9 @@ class NeighbourVisitor:
         return self._nearest[side].kth(1)[0].sqrt()
 
     def result(self) -> NeighbourScores:
-        """The scores, once all tiles were seen."""
+        """The scores, after all tiles."""
         n, m, k = len(self.x), len(self.y), self.k
-        alone = float((self._nearest["real"].popularity() > 0).double().mean())
+        left_out = float((self._nearest["real"].popularity() > 0).double().mean())
         warnings = [
             f"{count} {side} samples are few for these scores, which change with it: below 1,000 "
             "compare only values measured at the same sizes"
@@ -224,8 +236,8 @@ class NeighbourVisitor:
             coverage=float(self.covered.double().mean()),
             k=k,
             expected={
-                "precision": alone,
-                "recall": alone,
+                "precision": left_out,
+                "recall": left_out,
                 "density": 1.0,
                 "coverage": expected_coverage(n, m, k),
             },
@@ -237,13 +249,13 @@ class NeighbourVisitor:
 
 
 class Nearest:
-    """The k nearest of a pool for each point, or of the other points of its own set.
+    """The k nearest points of a pool for each point.
 
     Args:
         x: The points.
         k: How many.
-        pool: Where to search; ``None`` for the points themselves, each without itself, from the
-            tiles on and above the diagonal.
+        pool: Where to search. With ``None`` each point searches the others of its own set, and
+            the tiles are those on and above the diagonal.
     """
 
     def __init__(self, x: Points, k: int, pool: Points | None = None) -> None:
@@ -265,20 +277,20 @@ class Nearest:
 
     def _keep(self, rows: slice, start: int, squares: torch.Tensor) -> None:
         kept = self._squares.shape[1]
-        found = squares.topk(min(kept, squares.shape[1]), dim=1, largest=False)
-        values = torch.cat([self._squares[rows], found.values], 1)
-        index = torch.cat([self._index[rows], found.indices + start], 1)
+        smallest = squares.topk(min(kept, squares.shape[1]), dim=1, largest=False)
+        values = torch.cat([self._squares[rows], smallest.values], 1)
+        index = torch.cat([self._index[rows], smallest.indices + start], 1)
         best = values.topk(kept, dim=1, largest=False)
         self._squares[rows], self._index[rows] = best.values, index.gather(1, best.indices)
 
     def popularity(self) -> torch.Tensor:
-        """For each point of the pool, among how many points' k nearest it is."""
+        """For each point of the pool, the number of points that have it among their k nearest."""
         return torch.bincount(self._index[:, : self.k].flatten(), minlength=len(self.pool))
 
     def kth(self, k: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Squared distance of each point to its k-th nearest, (N,), exact in float64; its index.
 
-        ``k`` is as given, or a smaller one.
+        ``k`` is at most the one given at first, which is the default.
         """
         k = self.k if k is None else k
         everyone = torch.arange(len(self.x), device=self._index.device)
@@ -290,10 +302,10 @@ class Nearest:
     def _settled(
         self, rows: torch.Tensor, squares: torch.Tensor, index: torch.Tensor, k: int
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The k-th smallest of each row, its index, and whether the candidates leave no doubt.
+        """The k-th smallest of each row, its index, and whether the candidates suffice to know it.
 
-        Whatever lies within twice the slack of the k-th is measured again; what lies further
-        below or above stays below or above.
+        Distances within twice the slack of the k-th are computed exactly. The others lie surely
+        below or above it.
         """
         squares = squares.to(torch.float64)
         kth = squares.kthvalue(k, 1).values
@@ -307,7 +319,7 @@ class Nearest:
         return exact.values, index.gather(1, exact.indices[:, None])[:, 0], clear
 
     def _kth_of_all(self, rows: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The same from the whole pool, for rows with more near ties than candidates."""
+        """The k-th nearest from the whole pool, for rows with more near ties than candidates."""
         inner = self.x.centred[rows] @ self.pool.centred.T
         squares = self.x.squares[rows, None] + self.pool.squares - 2 * inner.to(torch.float64)
         if self.alone:

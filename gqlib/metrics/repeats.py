@@ -6,14 +6,15 @@
     repeats = share of fakes that are nearer than the reach to another fake
     distinct fakes = Σⱼ 1/nⱼ,   nⱼ the number of fakes, yⱼ among them, nearer to yⱼ than the reach
 
-A model that knows few samples repeats itself soon, as people of one class share a birthday: Arora,
+A model that knows few samples repeats itself soon, as people in one class share a birthday: Arora,
 Risteski and Zhang, "Do GANs learn the distribution? Some theory and empirics", ICLR 2018, section 3
-(who look at the nearest pairs by eye). Here the real samples tell what near means. Fakes of the
-real law get about 1 %. Where the fakes are less spread out, the reach shrinks with them: blur alone
-makes no repeats. Where they are more spread out it does not grow, or outliers would make some.
+(who look at the nearest pairs by eye). Here the real samples define what near means. Fakes from the
+real distribution get about 1 %. If the fakes are less spread out, the reach shrinks with them, so
+that blur alone makes no repeats. If they are more spread out it does not grow, since outliers would
+then make some.
 
-How near the nearest lies depends on how many there are, so both sides are taken at the same number:
-of the larger one a random subset.
+The distance to the nearest neighbour depends on the number of samples. So both sides are compared
+at the same number: of the larger one, a random subset is taken.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from gqlib.metrics._validate import Array, check_features, same_width, to_float6
 from gqlib.metrics.memorisation import nearest_other
 from gqlib.metrics.result import Result, wilson_interval
 
-#: Share of the real samples that lie nearer to another one than what counts as near.
+#: The share of real samples whose nearest other one lies within what counts as near.
 QUANTILE = 0.01
 #: Samples that are needed on each side.
 AT_LEAST = 20
 #: From this p-value on the fakes count as all distinct.
 _CLEAR = 0.01
-#: Distances that differ by less, relatively, are equal but for rounding (features of float32).
+#: Distances that differ by less than this, relatively, count as equal (features are float32).
 _ROUNDING = 1e-6
 
 
@@ -43,13 +44,13 @@ class RepeatsResult(Result):
     """The share of near repeats, and what follows from it.
 
     Attributes:
-        expected: The share of real samples that lie as near to another; faithful fakes get about
-            that, at few samples up to one pair more.
-        distinct: The number of distinct fakes that the fakes are worth: all of them, ``n_fake``,
-            unless there are clearly more repeats than chance explains (p-value below 1 %).
-        p_value: Probability of so many repeats or more among fakes of the real law: exact for
-            exchangeable samples, of which two are taken as one, since repeats come in pairs. Where
-            many real samples are as near as the quantile itself, as on a lattice, they count too.
+        expected: The share of real samples that lie as near to another. Faithful fakes get about
+            that; if there are few samples, up to one pair more.
+        distinct: The number of distinct fakes: all of them, ``n_fake``, unless there are clearly
+            more repeats than chance explains (p-value below 1 %).
+        p_value: Probability of so many repeats or more among fakes from the real distribution:
+            exact for exchangeable samples, counted in twos, since repeats come in pairs. If many
+            real samples lie exactly at the quantile, as on a lattice, they count too.
     """
 
     expected: float
@@ -60,7 +61,7 @@ class RepeatsResult(Result):
 def repeats(
     real: Array, fake: Array, confidence: float | None = None, seed: int = 0
 ) -> RepeatsResult:
-    """Share of fakes that lie as near to another fake as hardly a real sample to another real one.
+    """Share of fakes closer to another fake than 99 % of real samples are to each other.
 
     Args:
         real: Features of shape (N, D), N ≥ 20.
@@ -85,7 +86,7 @@ def repeats_of(
     apart_y: torch.Tensor,
     confidence: float | None = None,
 ) -> RepeatsResult:
-    """The same for sets of one size whose nearest-other distances, (N,) each, are known."""
+    """Repeats in sets of one size whose nearest-other distances, (N,) each, are known."""
     n = len(x)
     quantile = float(apart_x.sort().values[math.ceil(QUANTILE * n)])
     limit = quantile * (1 - _ROUNDING)
@@ -129,13 +130,16 @@ def _spread(x: torch.Tensor) -> float:
 
 
 def _shrinkage(x: torch.Tensor, y: torch.Tensor) -> float:
-    """How much less than x y is spread out, at most 1; also 1 where all of either are equal."""
+    """The spread of y over that of x, at most 1; also 1 if all samples of a set are equal."""
     real, fake = _spread(x), _spread(y)
     return min(1.0, fake / real) if real > 0 and fake > 0 else 1.0
 
 
 def _p_value(usual: int, count: int, n: int) -> float:
-    """P(``count`` fakes or more come before the real sample after the ``usual``), pairs as one."""
+    """P(at least ``count`` fakes lie nearer than the first real sample beyond the ``usual`` ones).
+
+    Samples are counted in twos.
+    """
     from scipy.stats import hypergeom
 
     n, usual, count = n // 2, math.ceil(usual / 2), count // 2
@@ -149,7 +153,7 @@ def _distinct(y: torch.Tensor, reach: float) -> float:
         sizes = points.squares[tile.rows, None] + points.squares[tile.columns]
         squares = sizes - 2 * tile.inner.to(torch.float64)
         within = squares < reach**2
-        # Where rounding leaves it open, the difference is worked out.
+        # If rounding leaves it open, the distance is computed from differences.
         unsure = (squares - reach**2).abs() <= points.slack * sizes
         if tile.diagonal:
             unsure.fill_diagonal_(False)

@@ -1,8 +1,8 @@
-"""What a metric returns: numbers that remember where they come from.
+"""What a metric returns: numbers together with what a reader must know about them.
 
-A bare float forgets how many samples it was measured on, how far it may be off, and what was
-wrong with the input. A :class:`Result` keeps all three, converts with ``float()``, exports to JSON
-and shows itself as a small table in a notebook. :class:`Results` does so for several values.
+A bare float does not say how many samples it was measured on, how far it may be off, or what was
+wrong with the input. A :class:`Result` does. It converts with ``float()``, exports to JSON and is
+shown as a small table in a notebook. :class:`Results` holds several values in the same way.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Interval(NamedTuple):
     level: float
 
 
-#: Sample sizes of a result, each of what.
+#: Sample sizes of a result, and what each counts.
 _SAMPLES = {
     "n_train": "training samples",
     "n_holdout": "held-out samples",
@@ -48,7 +48,7 @@ class _Measured:
         return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
 
     def json(self, indent: int | None = None) -> str:
-        """Strict JSON: what is no finite number becomes the string ``"inf"`` or ``"nan"``."""
+        """Strict JSON: a number that is not finite becomes the string ``"inf"`` or ``"nan"``."""
         return json.dumps(strict(self.to_dict()), indent=indent, allow_nan=False)
 
     def _rows(self) -> list[tuple[str, str]]:
@@ -76,11 +76,11 @@ class Result(_Measured):
 
     Attributes:
         value: The metric.
-        n_real: Number of real samples; ``None`` if there is no such side, or if it is unknown
-            (statistics from a file without it, of which a warning tells).
+        n_real: Number of real samples; ``None`` if there is no such side, or if the number is
+            unknown (a file of statistics may not hold it; a warning then says so).
         n_fake: Number of generated samples, likewise.
-        interval: Where the metric's expectation at these sample sizes lies, if asked.
-        warnings: Plain sentences about the input that a reader of the value must know.
+        interval: An interval for the metric's expectation at these sample sizes, if asked for.
+        warnings: What a reader of the value must know about the input, in plain sentences.
         name: What was measured, and in what unit.
     """
 
@@ -102,7 +102,7 @@ class Results(_Measured):
     """Several values of one metric; a subclass names them in ``VALUES`` and holds them as fields.
 
     Attributes:
-        interval: From the name of a value to its interval, if asked.
+        interval: From the name of a value to its interval, if asked for.
     """
 
     VALUES: ClassVar[tuple[str, ...]] = ()
@@ -139,7 +139,7 @@ def normal_interval(value: float, standard_error: float, level: float) -> Interv
 def log_interval(value: float, standard_error: float, level: float) -> Interval:
     """An interval on the logarithmic scale, for a value > 0 whose error grows with it.
 
-    Upwards it reaches at most twice as far as the normal one.
+    Its upper half is at most twice as long as that of the normal interval.
     """
     margin = normal_interval(0.0, standard_error, level).high
     if not 0 < margin < math.inf or not value > 0:
@@ -150,7 +150,7 @@ def log_interval(value: float, standard_error: float, level: float) -> Interval:
 
 
 def student_interval(value: float, standard_error: float, df: int, level: float) -> Interval:
-    """``value`` ± Student's quantile, for an error that is itself estimated, times the error."""
+    """``value`` ± Student's quantile times ``standard_error``, which is itself an estimate."""
     from scipy.special import stdtrit
 
     margin = float(stdtrit(df, 0.5 + check_level(level) / 2)) * standard_error
@@ -158,14 +158,14 @@ def student_interval(value: float, standard_error: float, df: int, level: float)
 
 
 def wilson_interval(count: float, n: float, level: float) -> Interval:
-    """For the share of which ``count`` of ``n`` independent samples have a part (Wilson 1927)."""
+    """Interval for a share, of which ``count`` of ``n`` independent samples are (Wilson 1927)."""
     from scipy.special import ndtri
 
     return _wilson(count / n, n, float(ndtri(0.5 + check_level(level) / 2)), level)
 
 
 def share_interval(share: float, standard_error: float, df: int, level: float) -> Interval:
-    """Wilson's interval for a share whose standard error is that of as many independent samples."""
+    """Wilson's interval for a share with this standard error, for as many independent samples."""
     from scipy.special import stdtrit
 
     n = share * (1 - share) / standard_error**2 if 0 < share < 1 else 1 / standard_error
@@ -175,7 +175,7 @@ def share_interval(share: float, standard_error: float, df: int, level: float) -
 def _wilson(share: float, n: float, z: float, level: float) -> Interval:
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     margin = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    # Exact at the ends, where rounding would leave a little.
+    # At the ends rounding would leave a small error.
     low = 0.0 if share == 0 else max(centre - margin, 0.0)
     high = 1.0 if share == 1 else min(centre + margin, 1.0)
     return Interval(low, high, level)
@@ -194,7 +194,7 @@ def mean_interval(values: torch.Tensor, level: float) -> Interval:
 
 
 def check_level(level: float) -> float:
-    """The confidence level itself, or ``ValueError`` where it is no number in (0, 1)."""
+    """The confidence level itself, or a ``ValueError`` if it is not a number in (0, 1)."""
     if not 0 < level < 1:
         raise ValueError(f"confidence={level}, expected a level between 0 and 1 such as 0.95")
     return level
@@ -205,7 +205,7 @@ def _range(interval: Interval) -> str:
 
 
 def plain(value: Any) -> Any:
-    """``value`` in the types that JSON has, but for numbers that are not finite."""
+    """``value`` in JSON's types, except that numbers may not be finite."""
     if isinstance(value, _Measured):
         return value.to_dict()
     if isinstance(value, Interval):
@@ -218,7 +218,7 @@ def plain(value: Any) -> Any:
 
 
 def strict(value: Any) -> Any:
-    """``value`` with ``"inf"`` and ``"nan"`` for the numbers that JSON has not."""
+    """``value`` with ``"inf"`` and ``"nan"`` for numbers that JSON cannot express."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict):

@@ -3,9 +3,9 @@
     P(u, v) = mean over images of |F(u, v)|² / (H·W),   F the discrete Fourier transform
     S(r)    = mean of P(u, v) over the ring round(√(u² + v²)) = r
 
-with u and v integer frequencies in cycles an image, negative ones included. The mean is not taken
-off and no window is applied; S(0) is H·W times the mean of the images' squared mean. The corners
-are rings of their own: 28×28 images have 21 rings, r = 0 … 20.
+with u and v integer frequencies in cycles an image, negative ones included. The mean is not
+subtracted and no window is applied; S(0) is H·W times the mean of the images' squared mean. The
+corners have their own rings: 28×28 images have 21 rings, r = 0 … 20.
 
 Upsampling layers leave their traces at the high frequencies: Durall, Keuper and Keuper, "Watch your
 up-convolution: CNN based generative deep neural networks are failing to reproduce spectral
@@ -59,14 +59,14 @@ def grey_images(images: Array, name: str, at_least: int = 1) -> torch.Tensor:
     if len(t) < at_least:
         raise ValueError(
             f"{name} has {len(t)} image{'s' * (len(t) != 1)}, expected at least {at_least}: "
-            "a pattern that all share does not stand out from what a few have of their own"
+            "among a few images a pattern that all share does not stand out"
         )
     return finite(t, name)
 
 
 def _rings(height: int, width: int) -> torch.Tensor:
     """The ring of each frequency, (H·W,), in the order of ``fft2``."""
-    # In float64, of integers: a radius is never halfway between two rings.
+    # Integers in float64: a radius is never halfway between two rings.
     v, u = (torch.fft.fftfreq(size, 1 / size, dtype=torch.float64) for size in (height, width))
     radii: torch.Tensor = (u.square() + v.square()[:, None]).sqrt()
     return radii.round().to(torch.int64).flatten()

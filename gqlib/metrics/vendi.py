@@ -7,8 +7,8 @@ sample and n for samples at right angles, and looks at no real sample.
 
 Friedman and Dieng, "The Vendi score: a diversity evaluation metric for machine learning", TMLR
 2023, definition 3.1. Pasarkar and Dieng, "Cousins of the Vendi score", AISTATS 2024 (orders q ≠ 1).
-K/n has the eigenvalues of the (D, D) matrix of second moments of the samples scaled to length 1,
-whichever of the two is smaller is taken.
+K/n has the same eigenvalues other than 0 as the (D, D) matrix of second moments of the samples,
+scaled to length 1. The smaller of the two matrices is used.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def vendi_score(x: Array, q: float = 1, confidence: float | None = None, seed: i
 
     Args:
         x: Features of shape (N, D), N ≥ 1, no row of zeros.
-        q: Order, ≥ 0 or ``math.inf``: small ones count rare samples more; 0 is the rank.
+        q: Order, ≥ 0 or ``math.inf``: a small one counts rare samples more; 0 gives the rank.
         confidence: Level of an interval, by the jackknife over random groups; not for q = 0.
         seed: Seeds the groups.
 
@@ -77,7 +77,7 @@ def _unit(x: torch.Tensor) -> torch.Tensor:
 
 
 def _products(rows: torch.Tensor) -> torch.Tensor:
-    """Inner products of all pairs of rows (N, D), or of all pairs of columns where these are fewer.
+    """Inner products of all pairs of rows (N, D), or of columns if these are fewer.
 
     Both have the same eigenvalues other than 0.
     """
@@ -106,7 +106,8 @@ def _without_groups(
 def _log_score(products: torch.Tensor, q: float) -> float:
     """The logarithm of the score of samples with these inner products."""
     values = torch.linalg.eigvalsh(products)
-    # An eigenvalue that is 0 comes out as rounding; the others then sum to 1 to all digits.
+    # An eigenvalue that should be 0 comes out as a rounding error: without these, the others sum
+    # to 1 to all digits.
     values = values[above_rounding(values)]
     values = values / values.sum()
     if q == 1:

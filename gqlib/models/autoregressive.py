@@ -32,12 +32,12 @@ def chain_rule_nll(conditional_log_probs: Tensor) -> Tensor:
 
 
 def causal_mask(kernel_size: int, kind: str) -> Tensor:
-    """Ones where a kernel looks at earlier pixels, zeros elsewhere: float32 [k, k].
+    """Ones where a kernel may look at earlier pixels, zeros elsewhere: float32 [k, k].
 
-    Indexed [row, column] as the weight of a convolution. The centre, which is the pixel to be
-    predicted, is closed by kind "A" and open by kind "B" (van den Oord et al. 2016a, section 3.4,
-    for a single channel). A first layer needs "A", since its centre is the pixel itself; in later
-    layers the centre holds what has been computed from earlier pixels.
+    Indexed [row, column] as the weight of a convolution. Kind "A" closes the centre, which is the
+    pixel to be predicted; kind "B" opens it (van den Oord et al. 2016a, section 3.4, for a single
+    channel). A first layer needs "A", since its centre is the pixel itself. In later layers the
+    centre holds only what was computed from earlier pixels.
 
     Raises:
         ValueError: ``kernel_size`` is not odd, or ``kind`` is neither "A" nor "B".
@@ -73,7 +73,7 @@ class MaskedConv2d(nn.Conv2d):
 
 
 class _Residual(nn.Module):
-    """h + what a masked 5×5 and a 1×1 convolution make of it (2016a, section 3.3)."""
+    """A residual block: h plus a masked and a 1×1 convolution of it (2016a, section 3.3)."""
 
     def __init__(self, width: int, kernel_size: int) -> None:
         super().__init__()
@@ -89,9 +89,9 @@ class PixelCNN(nn.Module):
     """Bernoulli logits for every pixel of images [N, 1, H, W], each from earlier pixels only.
 
     A 7×7 convolution of kind A, ``layers`` residual blocks with masked convolutions of kind B, and
-    two 1×1 convolutions (2016a, table 1, made small). Unlike theirs, the first layer has a bias
-    for each place of the image, since what is likely depends on where one is. Pixels enter as -1
-    and 1, so that black differs from the zeros beyond the border.
+    two 1×1 convolutions (2016a, table 1, made small). Unlike theirs, the first layer has one bias
+    for each position, since which pixels are likely depends on the position. Pixels enter as -1 and
+    1, so that black differs from the zeros beyond the border.
 
     Args:
         width: Channels of the hidden layers.
@@ -123,7 +123,7 @@ class PixelCNN(nn.Module):
         return self._logits(x, 0)
 
     def _logits(self, x: Tensor, top: int) -> Tensor:
-        """Logits for the rows ``top``, ``top + 1``, … of images, of which x holds those rows."""
+        """Logits for the rows ``top``, ``top + 1``, … of images; x holds these rows."""
         h = self.first(2 * x - 1) + self.place[:, top : top + x.shape[2]]
         # On a CPU convolutions are about 1.4 times as fast with the channels last in memory.
         out: Tensor = self.out(self.blocks(h.contiguous(memory_format=torch.channels_last)))
@@ -150,7 +150,7 @@ class PixelCNN(nn.Module):
         """n images [n, 1, H, W] of zeros and ones, exactly from p(x).
 
         With ``given``, images [n, 1, h, W] whose h rows are the top of the result, the rest is
-        drawn from p(rest | top). Each pixel's pass goes over the rows that it depends on only.
+        drawn from p(rest | top). The pass for a pixel covers only the rows that it depends on.
         """
         height, width = self.shape
         x = torch.zeros(n, 1, height, width, device=self.place.device, dtype=self.place.dtype)

@@ -93,9 +93,9 @@ class Discriminator(nn.Module):
 class Pack(nn.Module):
     """Joins ``size`` samples into one: [N, C, ...] becomes [N / size, size * C, ...].
 
-    In front of a discriminator it makes PacGAN's: one verdict on several samples at once, which
-    sees a lack of diversity that no single sample shows (Lin et al. 2018, "PacGAN: The power of two
-    samples in generative adversarial networks"). Nothing else in training changes.
+    In front of a discriminator it makes PacGAN: the discriminator judges several samples at once,
+    and so can see too little diversity, which no single sample shows (Lin et al. 2018, "PacGAN: The
+    power of two samples in generative adversarial networks"). Nothing else in training changes.
 
     Raises:
         ValueError: ``size`` below 1, or N that it does not divide.
@@ -125,7 +125,7 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         A scalar in nats, 2 log 2 where every logit is 0. Gradients are exact at any logit.
 
     Raises:
-        ValueError: A batch is empty, or its logits are no floats.
+        ValueError: A batch is empty, or its logits are not floats.
     """
     return minus_log_d(real_logits).mean() + minus_log_d(-fake_logits).mean()
 
@@ -133,8 +133,8 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
 def generator_loss(fake_logits: Tensor) -> Tensor:
     """-mean log D over a fake batch [N] or [N, 1], a scalar: the non-saturating loss.
 
-    It has the same sign of gradient as the saturating one, and the strongest where a sample is
-    rejected (Goodfellow et al. 2014, end of section 3).
+    Its gradient has the sign of the saturating loss's, and is strongest for samples that D rejects
+    (Goodfellow et al. 2014, end of section 3).
     """
     return minus_log_d(fake_logits).mean()
 
@@ -161,9 +161,9 @@ def gan_step(
 ) -> dict[str, float]:
     """One update of D, then one of G against the updated D (Goodfellow et al. 2014, algorithm 1).
 
-    One batch of len(real) latents serves both. Real and fake images pass D separately, so that
-    batch statistics never mix the two. Neither network's update touches the other's parameters,
-    and both stay in the mode they came in.
+    One batch of len(real) latents serves both updates. Real and fake images pass D separately, so
+    that batch statistics never mix them. Neither network's update touches the other's parameters,
+    and neither network's mode changes.
 
     Args:
         real: Images [N, ...], on the networks' device.
@@ -175,7 +175,7 @@ def gan_step(
         generator: Source of the latents, on the images' device.
 
     Returns:
-        "d_loss" and "g_loss" in nats, the values that the two updates were made from.
+        "d_loss" and "g_loss" in nats, the losses that the two updates descended.
     """
     shape = len(real), latent_dim
     z = torch.randn(shape, generator=generator, device=real.device, dtype=real.dtype)
@@ -192,7 +192,7 @@ def gan_step(
 
 @contextlib.contextmanager
 def _frozen(model: nn.Module) -> Iterator[None]:
-    """Inside, nothing that is computed needs gradients of the model's parameters."""
+    """A block in which no gradients of the model's parameters are computed."""
     trained = [p for p in model.parameters() if p.requires_grad]
     try:
         for p in trained:
@@ -205,11 +205,11 @@ def _frozen(model: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def update_ema(ema: nn.Module, model: nn.Module, decay: float) -> None:
-    """Move the average a step: parameters ema <- decay * ema + (1 - decay) * model.
+    """Update the average by one step: parameters ema <- decay * ema + (1 - decay) * model.
 
-    Buffers, such as the running statistics of batch norm, are copied. Both modules have the same
-    architecture. Averaged generators are better than the last iterate (Yazici et al. 2019, "The
-    unusual effectiveness of averaging in GAN training").
+    Buffers, such as the running statistics of batch norm, are copied. Both modules must have the
+    same architecture. Averaged generators are better than the last iterate (Yazici et al. 2019,
+    "The unusual effectiveness of averaging in GAN training").
 
     Raises:
         ValueError: ``decay`` is outside [0, 1], or the modules differ.
@@ -223,5 +223,5 @@ def update_ema(ema: nn.Module, model: nn.Module, decay: float) -> None:
             copied.copy_(buffer)
     except (ValueError, RuntimeError) as error:
         raise ValueError(
-            f"the average is no copy of the model ({error}): make it with copy.deepcopy(model)"
+            f"the average is not a copy of the model ({error}): make it with copy.deepcopy(model)"
         ) from error

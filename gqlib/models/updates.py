@@ -1,8 +1,8 @@
-"""One update of an optimiser, by a scaled loss where training runs in float16.
+"""One update of an optimiser, with a scaled loss if training runs in float16.
 
-Float16 loses gradients below 6e-8. The loss is therefore multiplied by a large factor before the
-backward pass and the gradients are divided by it before the step, which is left out where they
-overflowed (Micikevicius et al. 2018, "Mixed Precision Training", section 3.2).
+Float16 loses gradients below 6e-8. So the loss is multiplied by a large factor before the backward
+pass, and the gradients are divided by it before the step. If they overflow, the step is skipped
+(Micikevicius et al. 2018, "Mixed Precision Training", section 3.2).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def update(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
 
 @contextlib.contextmanager
 def scaled_by(scaler: torch.amp.GradScaler) -> Iterator[None]:
-    """Make :func:`update` scale losses by ``scaler`` inside; a disabled one changes nothing."""
+    """A block in which :func:`update` scales losses by ``scaler``; a disabled one does nothing."""
     token = _scaler.set(scaler)
     try:
         yield

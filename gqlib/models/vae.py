@@ -28,9 +28,9 @@ from gqlib.models.updates import update
 class VAE(nn.Module):
     """Two perceptrons with Bernoulli pixels: the network of Kingma & Welling 2014, appendix C.
 
-    ``shape`` is that of one image. An image may come with values in [0, 1] as well as binary. A
-    subclass replaces ``self.encoder``, from [N, *shape] to [N, 2 * latent_dim] (mu, then logvar),
-    and ``self.decoder``, from [N, latent_dim] to logits [N, *shape].
+    ``shape`` is that of one image. Its values may be binary or anything in [0, 1]. A subclass
+    replaces ``self.encoder``, from [N, *shape] to [N, 2 * latent_dim] (mu, then logvar), and
+    ``self.decoder``, from [N, latent_dim] to logits [N, *shape].
     """
 
     def __init__(
@@ -71,8 +71,8 @@ class VAE(nn.Module):
     def sample(self, n: int, generator: torch.Generator, binary: bool = False) -> Tensor:
         """n images [n, *shape] from the prior, in the mode the model is in.
 
-        They are the pixels' probabilities, as is usual in figures, or with ``binary`` draws of 0
-        and 1, which is what p(x) means.
+        By default they are the pixels' probabilities, as is usual in figures. With ``binary`` they
+        are draws of 0 and 1, that is samples of p(x).
         """
         weight = next(self.parameters())
         z = torch.randn(
@@ -83,11 +83,11 @@ class VAE(nn.Module):
 
 
 class ConvVAE(VAE):
-    """The same with convolutions of ``width`` and twice as many channels, for images [1, 28, 28].
+    """A VAE with convolutions of ``width`` and twice as many channels, for images [1, 28, 28].
 
-    Strides halve 28 to 14 to 7. Upsampling is nearest-neighbour and a convolution, since a
-    transposed convolution leaves a checkerboard (Odena et al. 2016, "Deconvolution and
-    Checkerboard Artifacts").
+    Strides halve 28 to 14 to 7. Upsampling is nearest-neighbour, then a convolution, since
+    transposed convolutions leave a checkerboard (Odena et al. 2016, "Deconvolution and Checkerboard
+    Artifacts").
     """
 
     def __init__(self, latent_dim: int = 20, width: int = 32, hidden: int = 400) -> None:
@@ -156,8 +156,8 @@ def vae_step(
 ) -> dict[str, float]:
     """One update of :func:`vae_loss` on the batch x [N, ...] (Kingma & Welling 2014, algorithm 1).
 
-    Returns the values that the update was made from, under "loss", "reconstruction" and "kl".
-    The model's mode is the caller's business.
+    Returns the values before the update, under "loss", "reconstruction" and "kl". The caller sets
+    the model's mode.
     """
     encode, decode = encode_and_decode(model)
     mu, logvar = encode(x)
@@ -175,9 +175,9 @@ def vae_step(
 def log_weights(model: nn.Module, x: Tensor, k: int, generator: torch.Generator) -> Tensor:
     """log w = log p(x|z) + log p(z) - log q(z|x) of k draws z ~ q(z|x), as [k, N], in eval mode.
 
-    x [N, ...] holds binary images: for grey ones p(x|z) is no likelihood. The mean over k
-    estimates the ELBO and :func:`iwae_bound` the tighter bound. No gradients, and one batch of
-    draws in memory at a time.
+    x [N, ...] holds binary images: for grey ones p(x|z) is not a likelihood. The mean over k
+    estimates the ELBO, and :func:`iwae_bound` the tighter bound. There are no gradients, and one
+    batch of draws is in memory at a time.
     """
     encode, decode = encode_and_decode(model)
     with evaluating(model):
@@ -195,7 +195,7 @@ def log_weights(model: nn.Module, x: Tensor, k: int, generator: torch.Generator)
 
 @contextlib.contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode inside, and afterwards for every submodule the mode it had before."""
+    """A block in eval mode; afterwards every submodule has the mode that it had before."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -206,11 +206,11 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def encode_and_decode(model: nn.Module) -> tuple[Any, Any]:
-    """encode and decode, or a sentence about what a VAE is here."""
+    """The model's encode and decode, or an error that says what a VAE is here."""
     encode, decode = getattr(model, "encode", None), getattr(model, "decode", None)
     if not (callable(encode) and callable(decode)):
         raise TypeError(
-            f"{type(model).__name__} is no VAE: give a module with encode(x) -> (mu, logvar) "
+            f"{type(model).__name__} is not a VAE: give a module with encode(x) -> (mu, logvar) "
             "and decode(z) -> logits shaped like x"
         )
     return encode, decode

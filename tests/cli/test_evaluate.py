@@ -208,12 +208,12 @@ def test_a_second_run_computes_nothing(sets: dict[str, Path], tmp_path: Path) ->
         def prepare(self, image: torch.Tensor) -> torch.Tensor:
             return image
 
-        def both(self, batch: torch.Tensor) -> tuple[torch.Tensor, None]:
+        def features_and_probabilities(self, batch: torch.Tensor) -> tuple[torch.Tensor, None]:
             calls.append(len(batch))
             return batch.float().reshape(len(batch), 4, -1).mean(2), None
 
         def __call__(self, batch: torch.Tensor) -> torch.Tensor:
-            return self.both(batch)[0]
+            return self.features_and_probabilities(batch)[0]
 
         def probabilities(self, batch: torch.Tensor) -> None:
             return None

@@ -42,17 +42,17 @@ class Fake:
             self.prepared += 1
         return image.flatten().to(torch.float32) / 255
 
-    def both(self, batch):
+    def features_and_probabilities(self, batch):
         self.images += len(batch)
         self.batches.append(len(batch))
         values = batch @ self.weights[: batch.shape[1]]
         return values[:, :6], values[:, 6:].softmax(1) if self.classes else None
 
     def __call__(self, batch):
-        return self.both(batch)[0]
+        return self.features_and_probabilities(batch)[0]
 
     def probabilities(self, batch):
-        return self.both(batch)[1]
+        return self.features_and_probabilities(batch)[1]
 
 
 def expected(pictures=PICTURES):
@@ -152,10 +152,10 @@ def test_threads_run_ahead_of_the_network_but_not_far(images):
     class Slow(Fake):
         ahead = 0
 
-        def both(self, batch):
+        def features_and_probabilities(self, batch):
             time.sleep(0.05)
             self.ahead = max(self.ahead, self.prepared - self.images - len(batch))
-            return super().both(batch)
+            return super().features_and_probabilities(batch)
 
     slow = Slow()
     extract(ImageArray(np.concatenate([PICTURES, PICTURES[:, :, ::-1]])), slow, batch_size=4)
@@ -267,8 +267,8 @@ def test_probabilities_are_added_to_rows_that_lack_them(images, cache):
     class Rounding(Fake):
         """Each call rounds in its own way, as batches of other sizes do."""
 
-        def both(self, batch):
-            features, probabilities = super().both(batch)
+        def features_and_probabilities(self, batch):
+            features, probabilities = super().features_and_probabilities(batch)
             return features * (1 + 1e-6 * len(self.batches)), probabilities
 
     fake = Rounding()
@@ -462,8 +462,8 @@ def test_a_full_disk_is_a_warning(images, cache, monkeypatch):
             super().execute("PRAGMA max_page_count = 3")
 
     class Wide(Fake):
-        def both(self, batch):
-            return super().both(batch)[0].repeat(1, 1000), None
+        def features_and_probabilities(self, batch):
+            return super().features_and_probabilities(batch)[0].repeat(1, 1000), None
 
     connect = sqlite3.connect
     monkeypatch.setattr(
@@ -510,10 +510,10 @@ def test_a_database_that_stays_locked_is_a_warning(images, cache, monkeypatch):
 
 
 class Interrupted(Fake):
-    def both(self, batch):
+    def features_and_probabilities(self, batch):
         if self.images >= 10:
             raise KeyboardInterrupt
-        return super().both(batch)
+        return super().features_and_probabilities(batch)
 
 
 def test_ctrl_c_keeps_all_that_was_computed(images, cache):
@@ -545,9 +545,9 @@ sys.path.insert(0, sys.argv[1])
 from test_extraction import Fake, PICTURES, ImageArray, extract, shelf
 
 class Slow(Fake):
-    def both(self, batch):
+    def features_and_probabilities(self, batch):
         time.sleep(float(sys.argv[3]))
-        result = super().both(batch)
+        result = super().features_and_probabilities(batch)
         print(self.images, flush=True)
         return result
 
@@ -733,7 +733,7 @@ class Returning(Fake):
         super().__init__(**options)
         self.answer = answer
 
-    def both(self, batch):
+    def features_and_probabilities(self, batch):
         return self.answer(batch), None
 
 

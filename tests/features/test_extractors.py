@@ -34,7 +34,7 @@ def test_every_extractor_keeps_to_the_interface(name, some):
     assert load_extractor(extractor) is extractor
     assert extractor.resize == "none"
     batch = batch_of(extractor, some)
-    features, probabilities = extractor.both(batch)
+    features, probabilities = extractor.features_and_probabilities(batch)
     assert features.shape[0] == 7
     assert extractor.dims in (None, features.shape[1])
     assert features.dtype == torch.float32
@@ -52,7 +52,7 @@ def test_every_extractor_keeps_to_the_interface(name, some):
 
 def test_digits(some):
     extractor = load_extractor("digits", device="cpu")
-    features, probabilities = extractor.both(batch_of(extractor, some))
+    features, probabilities = extractor.features_and_probabilities(batch_of(extractor, some))
     torch.testing.assert_close(features, digit_features(some), rtol=1e-5, atol=1e-6)
     want = load_digit_net()(some).softmax(1)
     torch.testing.assert_close(probabilities, want, rtol=1e-4, atol=1e-6)

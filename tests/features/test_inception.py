@@ -98,7 +98,7 @@ def test_the_network_is_torchvision_s_with_fid_s_three_changes(
 
 def test_features_and_probabilities_from_one_pass(state, extractor, images):
     batch = batch_of(extractor, images)
-    features, probabilities = extractor.both(batch)
+    features, probabilities = extractor.features_and_probabilities(batch)
     assert features.shape == (3, extractor.dims) == (3, 2048)
     assert probabilities.shape == (3, 1008)
     assert features.dtype == probabilities.dtype == torch.float32

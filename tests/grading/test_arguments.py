@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import torch
 
-from gqlib.grading.sandbox import messages, plain
-from gqlib.grading.sandbox.apart import Answers
+from gqlib.grading.sandbox import messages, serialise
 from gqlib.grading.sandbox.arguments import Arguments
-from gqlib.grading.sandbox.plain import NotPlain, pack, unpack
 from gqlib.grading.sandbox.pool import Cell, Executed, Pool
+from gqlib.grading.sandbox.remote_answers import Answers
+from gqlib.grading.sandbox.serialise import NotPlain, pack, unpack
 from tests.grading.test_sandbox import LIMITS, earns
 
 SET_UP = Cell("import torch\nfrom gqlib.course import checks", "set-up")
@@ -121,7 +121,7 @@ def test_no_code_comes_from_an_answer() -> None:
     with pytest.raises(NotPlain):
         unpack(packed)
     with pytest.raises(NotPlain):
-        plain.pack(scaled)
+        serialise.pack(scaled)
 
 
 def test_a_single_column_travels() -> None:

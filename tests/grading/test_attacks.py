@@ -144,7 +144,7 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "100 MB": (_too_large, "larger than 32 MiB"),
     "a link": (lambda path: (path.unlink(), path.symlink_to("/etc/passwd")), "is a link"),
     "a link beside it": (_traverse, "is a link"),
-    "a pipe": (lambda path: os.mkfifo(path.parent / "pipe"), "is no ordinary file"),
+    "a pipe": (lambda path: os.mkfifo(path.parent / "pipe"), "is not an ordinary file"),
     "a hundred thousand cells": (
         lambda path: path.write_text(
             '{"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": ['

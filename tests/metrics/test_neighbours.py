@@ -318,14 +318,14 @@ def test_p_value_falls_with_the_score():
         neighbour_scores(x, x).p_value_below("recall")
 
 
-@pytest.mark.parametrize("worth", [1.0, 0.5, 0.01])
-def test_p_value_of_repeated_fakes_is_that_of_fewer(worth):
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.01])
+def test_p_value_of_repeated_fakes_is_that_of_fewer(share):
     x = normal(200, 3, 1)
     got = neighbour_scores(x, normal(200, 3, 2) + 0.3, confidence=0.95)
     for name in got.VALUES:
-        t = (getattr(got, name) - got.expected[name]) / got.gap_errors[name] * math.sqrt(worth)
+        t = (getattr(got, name) - got.expected[name]) / got.gap_errors[name] * math.sqrt(share)
         want = scipy.stats.t.cdf(t, DEGREES)
-        assert got.p_value_below(name, worth) == pytest.approx(want)
+        assert got.p_value_below(name, share) == pytest.approx(want)
     assert got.p_value_below("precision") == got.p_value_below("precision", 1.0)
     assert got.p_value_below("precision") < got.p_value_below("precision", 0.5) < 0.5
 
@@ -338,10 +338,10 @@ def test_one_search_gives_every_nearer_neighbour_too(monkeypatch, case, single):
     x, y = (torch.as_tensor(z) for z in case)
     k = min(5, len(x) - 1, len(y) - 1)
     a, b = _pairs.around_real(x, y)
-    visitor = module.NeighbourVisitor(a, b, k)
-    _pairs.visit(a, b, visitor)
+    accumulator = module.NeighbourAccumulator(a, b, k)
+    _pairs.accumulate(a, b, accumulator)
     for side, z, points in (("real", x, a), ("fake", y, b)):
-        assert torch.equal(visitor.apart(side), radii(z, 1).sqrt())
+        assert torch.equal(accumulator.apart(side), radii(z, 1).sqrt())
         search = module.Nearest(points, k)
         for tile in _pairs.tiles(points):
             search.add(tile)

@@ -38,7 +38,7 @@ def test_every_pair_is_shown_once(monkeypatch, tile, n, m):
     monkeypatch.setattr(module, "TILE", tile)
     x, y = module.around_real(normal(n, 3, 1), normal(m, 3, 2))
     first, second = Count(n, m), Count(n, m)
-    module.visit(x, y, first, second)
+    module.accumulate(x, y, first, second)
     assert (first.between_seen == 1).all()
     for seen in first.seen.values():
         assert (seen.triu() == torch.ones_like(seen).triu()).all()

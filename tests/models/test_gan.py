@@ -294,7 +294,7 @@ def test_bad_decay(decay: float) -> None:
 
 @pytest.mark.parametrize("other", [nn.Linear(2, 4), nn.Linear(2, 3, bias=False)])
 def test_average_of_something_else(other: nn.Module) -> None:
-    with pytest.raises(ValueError, match=r"the average is no copy of the model .*deepcopy"):
+    with pytest.raises(ValueError, match=r"the average is not a copy of the model .*deepcopy"):
         gan.update_ema(other, nn.Linear(2, 3), 0.9)
 
 

@@ -192,5 +192,5 @@ def test_active_units_counts_what_varies_over_the_data() -> None:
 
 
 def test_a_module_without_encode_gets_a_sentence() -> None:
-    with pytest.raises(TypeError, match=r"Linear is no VAE: give a module with encode"):
+    with pytest.raises(TypeError, match=r"Linear is not a VAE: give a module with encode"):
         lesson_05.reconstruction_error(nn.Linear(2, 2), torch.rand(1, 2))

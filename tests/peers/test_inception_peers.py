@@ -49,7 +49,7 @@ def test_torch_fidelity(file: Path, size: tuple[int, int]) -> None:
     x, ours = images(*size), Inception(file, resize="tf-bilinear")
     with torch.no_grad():
         features, logits = net(x)
-    got, probabilities = ours.both(batch_of(ours, x))
+    got, probabilities = ours.features_and_probabilities(batch_of(ours, x))
     torch.testing.assert_close(got, features, rtol=0, atol=1e-4)
     torch.testing.assert_close(probabilities, logits.softmax(1), rtol=1e-3, atol=1e-6)
 

@@ -1,9 +1,8 @@
 """The course's own answers, one module a lesson, under the exercises' names and signatures.
 
-A figure or experiment of a lesson falls back to them (:func:`gqlib.course.yours`). Many are the
-library's implementation with the signature of the exercise. A name is unique within a lesson, not
-in the course. None can be called from a student's answer while it is tested
-(:func:`gqlib.course.checks.call`).
+A figure or experiment of a lesson falls back to them (:func:`gqlib.course.yours`). Many call the
+library with the signature of the exercise. A name is unique within a lesson, not in the course. A
+student's answer cannot call them while it is tested (:func:`gqlib.course.checks.call`).
 """
 
 from __future__ import annotations
@@ -18,7 +17,10 @@ _PREFIX = "lesson_"
 
 
 def answer(lesson: str, name: str) -> Callable[..., Any]:
-    """The function ``name`` of a lesson, named as its folder; errors as :func:`exercises`."""
+    """The function ``name`` of a lesson, which is named as its folder.
+
+    Errors as for :func:`exercises`; also ``KeyError`` for another name.
+    """
     names = exercises(lesson)
     if name not in names:
         raise KeyError(f"{name!r} is not an exercise of {lesson}, expected one of {names}")

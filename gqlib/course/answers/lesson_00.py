@@ -15,8 +15,8 @@ def mean_image(images: Tensor) -> Tensor:
         images: [N, ...], N ≥ 1, uint8 or floats; bytes are not rescaled.
 
     Returns:
-        [...] in the dtype of the images, float32 for bytes; added up in float64 on the CPU, as in
-        float32 the sum of many images loses digits.
+        [...] in the dtype of the images, float32 for bytes. The sum is in float64 on the CPU, since
+        in float32 the sum of many images loses digits.
 
     Raises:
         ValueError: No images, or another dtype.

@@ -58,7 +58,7 @@ def assign_modes(samples: Array, centers: Array) -> torch.Tensor:
 
 
 def covered_modes(samples: Array, centers: Array, std: float) -> int:
-    """How many centres have at least one sample within 3·std, be it nearest to it or not."""
+    """How many centres have a sample within 3·std, even one that is nearer to another centre."""
     distance, _ = _distances(samples, centers)
     return int((distance <= _REACH * _positive(std, "std")).any(dim=0).sum())
 
@@ -87,8 +87,8 @@ def copy_fraction(samples: Array, train: Array, tolerance: float) -> float:
 def diagnose(samples: Array, train: Array, centers: Array, std: float) -> set[str]:
     """Which failures the samples show, by their values; the empty set for a faithful generator.
 
-    - **noise**: fewer than 96 % of the samples within 3·std of a centre (98.9 % is right). Where
-      that are fewer than half of them, nothing else is judged.
+    - **noise**: fewer than 96 % of the samples within 3·std of a centre (98.9 % is right). If it is
+      fewer than half of them, nothing else is judged.
     - **mode_collapse**: at most 80 % of the centres have two samples within 3·std. (Of thousands
       of samples, one may land near a mode that it does not come from.)
     - **bias**: KL of the shares of the modes that have them, from even shares, above 0.04 nats.
@@ -132,7 +132,7 @@ def _distances(samples: Array, centers: Array) -> tuple[torch.Tensor, int]:
 
 
 def _direct(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    # The form with a matrix product would put a point off itself.
+    # The form with a matrix product would give a point a distance to itself.
     return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
 
 

@@ -33,8 +33,8 @@ def receptive_field(
     ``model`` maps images [1, 1, height, width] to logits [1, C, height, width]. A pixel counts if
     the gradient of a random combination of the C logits reaches it at any of several random
     inputs: one input alone may leave a unit switched off, and a plain sum of channels may cancel.
-    The gradients and the mode of the model are left alone. The inputs have the dtype and device of
-    its first parameter.
+    The model's gradients and mode do not change. The inputs have the dtype and device of its first
+    parameter.
     """
     weight = next(model.parameters(), None) if isinstance(model, nn.Module) else None
     like = torch.empty(0) if weight is None else weight
@@ -61,8 +61,8 @@ def sample_pixels(
 ) -> Tensor:
     """n images [n, 1, height, width] of zeros and ones, drawn in raster order; float32.
 
-    ``model`` maps images to Bernoulli logits of the same shape, those of a pixel from earlier
-    pixels only. It runs once for each pixel, on the generator's device and in the mode it is in.
+    ``model`` maps images to Bernoulli logits of the same shape, each from earlier pixels only. It
+    runs once for each pixel, on the generator's device and in its current mode.
     """
     x = torch.zeros(n, 1, height, width, device=generator.device)
     for row in range(height):

@@ -1,4 +1,4 @@
-"""Lesson 04, The theory of VAEs: one in which every quantity has a closed form, and two gradients.
+"""Lesson 04, The theory of VAEs: a VAE with closed forms, and two gradient estimators.
 
 The linear-Gaussian latent variable model:
 
@@ -85,7 +85,7 @@ def log_marginal(x: Tensor, W: Tensor, b: Tensor, sigma: float) -> Tensor:
 
 
 def posterior(x: Tensor, W: Tensor, b: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
-    """Mean [N, K] and covariance [K, K] of p(z|x), for x [N, D]; the covariance is that of all x.
+    """Mean [N, K] and covariance [K, K] of p(z|x), for x [N, D]; all x have the same covariance.
 
     Equation 6 of Tipping & Bishop 1999.
 
@@ -127,8 +127,8 @@ def elbo(x: Tensor, W: Tensor, b: Tensor, sigma: float, mean: Tensor, var: Tenso
 def gaussian_nll(x: Tensor, mean: Tensor, sigma: float | Tensor) -> Tensor:
     """-log N(x; mean, sigma² I) in nats, [N] from x and mean [N, ...], summed over the other axes.
 
-    It is D/(2 sigma²) MSE + D/2 log(2 pi sigma²), with D numbers in a row. A tensor sigma of one
-    element may be learned: the best one is the root of the MSE.
+    It is D/(2 sigma²) MSE + D/2 log(2 pi sigma²), with D numbers in a row. sigma may be a tensor of
+    one element and be learned: the best sigma is the root of the MSE.
 
     Raises:
         ValueError: shapes differ, or sigma is not positive.

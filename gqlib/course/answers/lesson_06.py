@@ -123,7 +123,7 @@ def wasserstein_1d(x: Tensor, y: Tensor) -> Tensor:
     n, m = len(x), len(y)
     if n == m:
         return (x - y).abs().mean()
-    # The levels at which either quantile function jumps, in units of 1/(nm), where they are exact.
+    # The levels at which either quantile function jumps, in units of 1/(nm), which are exact.
     jumps = torch.cat([m * torch.arange(n + 1), n * torch.arange(m + 1)]).to(x.device).unique()
     below, width = jumps[:-1], jumps.diff()
     area: Tensor = ((x[below // m] - y[below // n]).abs() * width).sum() / (n * m)

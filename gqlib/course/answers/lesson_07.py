@@ -1,4 +1,4 @@
-"""Lesson 07, Training GANs: the networks, walks between latents, and mode collapse in the classes.
+"""Lesson 07, Training GANs: the networks, walks between latents, and mode collapse by classes.
 
     χ² = Σ (o_c − e_c)² / e_c,   e_c = n · r_c / Σ r
 
@@ -57,7 +57,7 @@ def slerp(z0: Tensor, z1: Tensor, steps: int) -> Tensor:
     if not (n0 > 0 and n1 > 0):
         raise ValueError("a zero vector has no direction to start from: draw another latent")
     u0, u1 = z0 / n0, z1 / n1
-    # Half the angle by its tangent: arccos loses half the digits where vectors are nearly equal.
+    # Half the angle by its tangent: arccos loses half the digits if vectors are nearly equal.
     angle = 2 * torch.atan2((u1 - u0).norm(), (u1 + u0).norm())
     if angle > torch.pi - 1e-3:
         raise ValueError("the latents are opposite: no arc between them is shorter than others")
@@ -81,7 +81,7 @@ def class_histogram(labels: Array, classes: int = 10) -> torch.Tensor:
         int64 counts of shape (K,), on the labels' device.
 
     Raises:
-        ValueError: More than one axis, a label that is no class, or ``classes`` below 1.
+        ValueError: More than one axis, a label that is not a class, or ``classes`` below 1.
     """
     if classes < 1:
         raise ValueError(f"classes is {classes}, expected at least 1")
@@ -93,8 +93,8 @@ def class_histogram(labels: Array, classes: int = 10) -> torch.Tensor:
     if bool(wrong.any()):
         where = int(wrong.nonzero()[0])
         raise ValueError(
-            f"label {given[where].item()} at index {where} is no class, expected integers from 0 "
-            f"to {classes - 1}"
+            f"label {given[where].item()} at index {where} is not a class, expected integers from "
+            f"0 to {classes - 1}"
         )
     return torch.bincount(whole, minlength=classes)
 
@@ -107,8 +107,8 @@ def collapse_p_value(hist: Array, reference: Array) -> float:
         reference: Counts or shares of the reference in the same classes, taken as exact.
 
     Returns:
-        A number in [0, 1]. Classes that the reference lacks are no part of the test; a sample in
-        one of them gives 0. With a single class there is nothing to test: 1.
+        A number in [0, 1]. Classes that are missing from the reference are not part of the test,
+        but a sample in one of them gives 0. With a single class there is nothing to test: 1.
 
     Raises:
         ValueError: Different shapes, a negative or non-finite count, or nothing on a side.
@@ -133,9 +133,9 @@ def collapse_p_value(hist: Array, reference: Array) -> float:
 def collapsed(hist: Array, reference: Array, level: float = 0.05) -> bool:
     """Whether the counts contradict the reference's shares: :func:`collapse_p_value` < level.
 
-    Meant for about 500 samples. With 10,000 it finds shares that are off by a few percent of
-    themselves, as every real generator's are. A generator that matches the shares is called
-    collapsed with probability ``level``, so report the missing classes beside it.
+    Meant for about 500 samples. With 10,000 it finds shares with relative errors of a few percent,
+    which every real generator has. A generator that matches the shares is called collapsed with
+    probability ``level``, so also report the missing classes.
 
     Args:
         hist: Counts of generated samples in K classes, of shape (K,).

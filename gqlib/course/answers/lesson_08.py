@@ -1,13 +1,13 @@
 """Lesson 08, The Inception Score: its parts, and images that only a classifier is sure of.
 
-The score asks that the verdicts be sure and varied, and looks at nothing else. So push random
-noise toward one class after the other until the classifier is sure: the fast gradient sign method
-(Goodfellow, Shlens and Szegedy, "Explaining and harnessing adversarial examples", 2015), iterated,
-as Barratt and Sharma, "A note on the Inception Score", 2018, ran it against Inception: 986.10 of at
-most 1000 from noise.
+The score measures only whether the classifier's verdicts are sure and varied. So noise can be
+pushed toward one class after the other until the classifier is sure: this is the fast gradient sign
+method (Goodfellow, Shlens and Szegedy, "Explaining and harnessing adversarial examples", 2015),
+iterated. Barratt and Sharma, "A note on the Inception Score", 2018, did so with Inception and got
+986.10 of at most 1000 from noise.
 
-Where each of K classes is the target equally often and the classifier gives every image's target
-at least 1 − ε, Fano's inequality gives log IS ≥ log K − h(ε) − ε·log(K − 1), h the binary entropy.
+If each of K classes is the target equally often and the classifier gives every image's target at
+least 1 − ε, Fano's inequality gives log IS ≥ log K − h(ε) − ε·log(K − 1), h the binary entropy.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 
 
 def marginal(probs: torch.Tensor) -> torch.Tensor:
-    """Shape (K,): how often each class is given, the mean over N fakes of their verdicts (N, K).
+    """The marginal (K,) of the classes: the mean over N fakes of their probabilities (N, K).
 
     Raises:
         ValueError: Another rank, no rows, a NaN, rows that do not sum to 1.
@@ -103,7 +103,7 @@ def sure_images(
         float32 [n, 1, 28, 28] in [0, 1], without a graph.
 
     Raises:
-        ValueError: ``n`` is no positive multiple of ``classes``, or ``steps`` is negative.
+        ValueError: ``n`` is not a positive multiple of ``classes``, or ``steps`` is negative.
     """
     if n < 1 or n % classes:
         raise ValueError(f"n={n} images, expected a multiple of the {classes} classes")

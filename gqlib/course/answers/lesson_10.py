@@ -1,4 +1,4 @@
-"""Lesson 10, Fidelity and diversity: balls, what lies in them, and patterns that upsampling leaves.
+"""Lesson 10, Fidelity and diversity: neighbour balls, and patterns that upsampling leaves.
 
 A transposed convolution whose stride does not divide its kernel paints some pixels more often than
 others: Odena, Dumoulin and Olah, "Deconvolution and checkerboard artifacts", Distill 2016. With
@@ -32,22 +32,22 @@ __all__ = [
     "radial_power_spectrum",
 ]
 
-#: Standard errors that count as chance, and the share of the images' level that nobody would see.
+#: Standard errors that count as chance, and a share of the images' level too small to see.
 _CHANCE, _INVISIBLE = 6.0, 0.002
-#: Images from which on a pattern common to all stands out from what each has of its own.
+#: From this number of images on, a pattern common to all stands out from differences among them.
 _ENOUGH = 32
 
 
 def pairwise_distances(x: Array, y: Array) -> torch.Tensor:
-    """‖xᵢ − yⱼ‖ of all pairs, by differences in float64: a point is at 0 from an equal one.
+    """‖xᵢ − yⱼ‖ of all pairs, by differences in float64: equal points have distance 0.
 
     Args:
         x: Points of shape (N, D), N ≥ 1.
         y: Points of shape (M, D), M ≥ 1.
 
     Returns:
-        float64 (N, M), on the device of ``x`` (of MPS, on the CPU). It is held whole; the scores
-        of this module are not made from it.
+        float64 (N, M), on the device of ``x`` (for MPS, on the CPU). The whole matrix is held in
+        memory; this module's scores do not use it.
 
     Raises:
         ValueError: Another rank, a NaN, different D.
@@ -71,13 +71,13 @@ def knn_radii(x: Array, k: int) -> torch.Tensor:
 
     Args:
         x: Points of shape (N, D), N > k.
-        k: Which neighbour. The point itself does not count, equal ones do.
+        k: Which neighbour. The point itself does not count, copies of it do.
 
     Returns:
-        float64 (N,), on the device of ``x`` (of MPS, on the CPU).
+        float64 (N,), on the device of ``x`` (for MPS, on the CPU).
 
     Raises:
-        ValueError: Another rank, a NaN, k < 1 or no smaller than N.
+        ValueError: Another rank, a NaN, k < 1 or k ≥ N.
     """
     t = check_features(x, "x")
     check_k(k, len(t), k + 1)
@@ -101,12 +101,12 @@ def density_coverage(real: Tensor, fake: Tensor, k: int) -> tuple[float, float]:
 
 
 def has_checkerboard(images: Array, reference: Array) -> bool:
-    """Whether the images carry a pattern of period two that the reference lacks.
+    """Whether the images have a pattern of period two that is not in the reference.
 
-    True where the amplitude of one of the three waves in the images' mean exceeds twice that of the
+    True if the amplitude of one of the three waves in the images' mean exceeds twice that of the
     reference by more than 6 standard errors, by more than 0.2 % of the images' level (their root
-    mean square), and by more than twice the amplitude of the waves that are a little longer: an
-    edge that all images share, such as a frame or a bright rim, has waves of all lengths.
+    mean square), and by more than twice the amplitude of slightly longer waves. The last condition
+    excludes edges that all images share, such as a frame, which have waves of all lengths.
 
     Args:
         images: Grey images (N, H, W), N ≥ 32, H and W even.
@@ -144,8 +144,8 @@ def _waves(t: torch.Tensor, name: str) -> torch.Tensor:
 def _beside(t: torch.Tensor) -> torch.Tensor:
     """The largest amplitude near each of the three waves in the images' mean, (3,), float64.
 
-    From 2 to about H/8 cycles before the highest frequency H/2: what the pattern itself leaves
-    there is little, since images that it multiplies are smooth.
+    Near is from 2 to about H/8 cycles below the highest frequency H/2. The pattern itself adds
+    little there, since the images that it multiplies are smooth.
     """
     height, width = t.shape[1:]
     total = torch.zeros(height, width, dtype=torch.float64)

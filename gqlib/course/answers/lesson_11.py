@@ -1,4 +1,4 @@
-"""Lesson 11, Memorisation: nearest training samples, and tests of whether they are too near."""
+"""Lesson 11, Memorisation: nearest training samples, and tests whether they are too near."""
 
 from __future__ import annotations
 

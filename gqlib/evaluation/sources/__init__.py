@@ -1,12 +1,12 @@
-"""What can be measured, opened by its path: images, features or statistics.
+"""What can be measured, opened by path: images, features or statistics.
 
 * A folder of PNG, JPEG and WebP files: :class:`ImageFolder`, lazy and in the order of the names.
 * An array of images in ``.npy``, ``.npz``, ``.pt`` or ``.safetensors``: :class:`ImageArray`.
 * An array (N, D) of floats: :class:`FeatureArray`.
 * An ``.npz`` with ``mu`` and ``sigma``: :class:`gqlib.metrics.GaussianStatistics`.
 
-Nothing is guessed: a file that could mean two things is an error that says so, and what was
-changed on the way to 8 bits and 1 or 3 channels stands in ``warnings``. No pickle is ever loaded.
+Nothing is guessed: a file that could mean two things is an error. ``warnings`` says what was
+changed to get 8 bits and 1 or 3 channels. Pickles are never loaded.
 """
 
 from __future__ import annotations
@@ -40,23 +40,23 @@ __all__ = [
 def open_source(
     path: str | os.PathLike[str], array: str | None = None
 ) -> Images | FeatureArray | GaussianStatistics:
-    """Open what shall be measured.
+    """Open a set to measure.
 
     Args:
         path: A folder of images, or a file: ``.npz``, ``.npy``, ``.pt``, ``.pth``,
             ``.safetensors``.
-        array: Which array of an ``.npz``, ``.pt`` or ``.safetensors`` file; without it the only
+        array: Which array of an ``.npz``, ``.pt`` or ``.safetensors`` file; by default the only
             one, or the one called ``images``, ``features`` or ``arr_0``.
 
     Returns:
-        :class:`ImageFolder` for a folder. Of a file, :class:`ImageArray` for three or four
-        dimensions, :class:`FeatureArray` for floats of two, and
-        :class:`gqlib.metrics.GaussianStatistics` for an ``.npz`` with ``mu`` and ``sigma``
-        (where ``array`` does not ask for another of its arrays).
+        :class:`ImageFolder` for a folder. For a file, :class:`ImageArray` if the array has three or
+        four dimensions, :class:`FeatureArray` if it has two and holds floats, and
+        :class:`gqlib.metrics.GaussianStatistics` for an ``.npz`` with ``mu`` and ``sigma`` (unless
+        ``array`` asks for another of its arrays).
 
     Raises:
         FileNotFoundError: Nothing is there.
-        ValueError: All else that is wrong with it, in one sentence with the path.
+        ValueError: Anything else is wrong with it, said in one sentence with the path.
     """
     name = os.fspath(path)
     place, shown = existing(name), printable(name)

@@ -68,13 +68,13 @@ def load_numpy(
             raise ValueError(f"{shown} holds one array without a name: leave array={array!r} out")
         with reading(shown):
             try:
-                # Pages come from disk when they are read; a change would stay in memory.
+                # Pages are read from disk when they are used; a change would stay in memory.
                 return np.asarray(np.load(place, mmap_mode="c", allow_pickle=False))
             except ValueError:  # an empty array has nothing to map
                 return np.asarray(np.load(place, allow_pickle=False))
     if magic[:2] != b"PK":
         raise ValueError(
-            f"{shown} is no NumPy file, or its first bytes are damaged, and gqlib loads no "
+            f"{shown} is not a NumPy file, or its first bytes are damaged, and gqlib loads no "
             "pickles: save it with numpy.save or numpy.savez"
         )
     with reading(shown):

@@ -25,11 +25,11 @@ _SLACK = 1e-4
 
 @dataclass(frozen=True, eq=False)
 class FeatureArray:
-    """Features that were made elsewhere.
+    """Features that were computed elsewhere.
 
     Attributes:
         name: What to call them: the path as it was given.
-        values: (N, D), floats, finite; of an ``.npy`` or ``.safetensors`` file a view of the disk.
+        values: (N, D), floats, finite; a view of the disk for ``.npy`` and ``.safetensors`` files.
         warnings: What a reader of the results should know.
     """
 
@@ -75,7 +75,7 @@ class ImageArray(Images):
         if image.dtype == torch.bool:
             return image.to(torch.uint8) * 255
         if image.dtype != torch.uint8:
-            # Float64 goes its own way: 0.5 / 255 is not to be rounded twice.
+            # Float64 stays float64 here, so that 0.5 / 255 is not rounded twice.
             exact = image if image.dtype == torch.float64 else image.to(torch.float32)
             return (exact * 255).round().clamp(0, 255).to(torch.uint8).contiguous()
         return image.contiguous()
@@ -102,7 +102,7 @@ class ImageArray(Images):
 
 
 def as_tensor(array: npt.NDArray[np.generic], shown: str) -> Tensor:
-    """The array as a tensor, without a copy where torch can do with its memory."""
+    """The array as a tensor, without a copy if torch can use its memory."""
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise ValueError(f"{shown} holds {array.dtype}, expected an array of numbers")
     return from_numpy(array)
@@ -147,7 +147,7 @@ def _channels_first(images: Tensor, shown: str) -> Tensor:
 
 
 def _pieces(x: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """``x`` in pieces of whole rows and bounded size, each with its first row's number."""
+    """``x`` in pieces of whole rows and bounded size, each with the number of its first row."""
     rows = max(1, _ELEMENTS // max(1, x[0].numel()))
     for start in range(0, len(x), rows):
         yield start, x[start : start + rows]
@@ -166,7 +166,7 @@ def _check_range(images: Tensor, shown: str) -> bool:
         low, high = min(low, least), max(high, most)
         if not fractions:
             levels = values * 255
-            # A half-precision float is off a level by more than a float32 is.
+            # A half-precision float is farther from a level than a float32 is.
             fractions = float((levels - levels.round()).abs().max()) > 0.07
     if low >= -_SLACK and high <= 1 + _SLACK:
         return fractions

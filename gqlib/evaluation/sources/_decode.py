@@ -18,13 +18,13 @@ from gqlib.evaluation.sources._messages import damaged, reason, unreadable
 if TYPE_CHECKING:
     from PIL import Image
 
-#: PIL's names. GIF is here so that an animation under another name is called what it is.
+#: PIL's names. GIF is listed so that a GIF under another name gets a fitting message.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 _GREY_MODES = ("1", "L", "LA", "I", "I;16")
 
 
 class Header(NamedTuple):
-    """What the first bytes of an image file say; the size is that after EXIF's rotation."""
+    """What an image file's header says; the size is the one after EXIF's rotation."""
 
     format: str
     size: tuple[int, int]
@@ -35,7 +35,7 @@ class Header(NamedTuple):
 
 
 def read_header(path: Path, shown: str) -> Header:
-    """What a file's header says; its pixels are not decoded."""
+    """Read a file's header; its pixels are not decoded."""
     try:
         file = path.open("rb")
     except OSError as error:
@@ -55,14 +55,14 @@ def read_header(path: Path, shown: str) -> Header:
 
 
 def decode(content: bytes, channels: int, shown: str) -> Tensor:
-    """uint8 [C, H, W] of a file's bytes, upright; C is ``channels``: 3, or 1 for a grey image."""
+    """A file's bytes as uint8 [C, H, W], upright; C is ``channels``: 3, or 1 for a grey image."""
     with _opened(io.BytesIO(content), shown) as image:
         return _pixels(image, channels)
 
 
 @contextmanager
 def _opened(file: IO[bytes], shown: str) -> Iterator[Image.Image]:
-    """A PIL image of one of our formats, one frame; any failure inside is told with the path."""
+    """A PIL image of one of our formats, with one frame; any error inside names the path."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -80,7 +80,7 @@ def _opened(file: IO[bytes], shown: str) -> Iterator[Image.Image]:
             yield image
     except UnidentifiedImageError:
         size = file.seek(0, os.SEEK_END)
-        what = "is no PNG, JPEG or WebP image, or its first bytes are damaged" * (size > 0)
+        what = "is not a PNG, JPEG or WebP image, or its first bytes are damaged" * (size > 0)
         raise ValueError(f"{shown} {what or 'is an empty file'}: replace or remove it") from None
     except Image.DecompressionBombError as error:
         raise ValueError(
@@ -94,7 +94,7 @@ def _opened(file: IO[bytes], shown: str) -> Iterator[Image.Image]:
 
 
 class _NotAnImage(Exception):
-    """Passes through the handler of what decoders raise."""
+    """An error that the handler of decoders' errors lets through."""
 
 
 #: What undoes each orientation of EXIF: values of PIL.Image.Transpose. PIL's exif_transpose would
@@ -103,7 +103,7 @@ _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF's orientation, 1 to 8. PIL would decode a whole PNG in search of it."""
+    """EXIF's orientation, 1 to 8. PIL would decode a whole PNG to find it."""
     if image.format == "PNG" and not {"exif", "Raw profile type exif"} & image.info.keys():
         return 1
     try:
@@ -118,7 +118,7 @@ def _transparent(image: Image.Image) -> bool:
 
 
 def _is_deep(image: Image.Image, file: IO[bytes]) -> bool:
-    """Whether a PNG has 16 bits a channel, which PIL tells of grey ones only."""
+    """Whether a PNG has 16 bits a channel, which PIL says only of grey ones."""
     if image.format != "PNG":
         return False
     file.seek(24)  # the signature, IHDR's length and name, width, height, and then the depth

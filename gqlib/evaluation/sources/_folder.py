@@ -27,17 +27,17 @@ _Identities = tuple[tuple[int, int], ...]
 class ImageFolder(Images):
     """The PNG, JPEG and WebP files in a folder and its sub-folders, by relative path.
 
-    Hidden files and folders are skipped, other files are counted in :attr:`ignored`, symbolic
-    links are followed, save those that lead in a circle. Grey images have 1 channel,
-    in a folder with both kinds all have 3. Transparency is composited on white, 16 bits are scaled
-    to 8, CMYK becomes RGB, EXIF's orientation is applied; ``warnings`` says which of it was done.
+    Hidden files and folders are skipped, other files are counted in :attr:`ignored`, and symbolic
+    links are followed unless they lead in a circle. Grey images have 1 channel; in a folder with
+    both kinds all have 3. Transparency is composited on white, 16 bits are scaled to 8, CMYK
+    becomes RGB, and EXIF's orientation is applied; ``warnings`` says which of these happened.
 
     Args:
-        path: The folder. Its files are opened when they are needed, all headers at the first.
+        path: The folder. Files are opened when they are needed, all headers at the first use.
 
     Attributes:
         files: The paths, relative to the folder, with ``/`` between levels, in order.
-        ignored: How many other files there are of each ending.
+        ignored: The number of other files of each ending.
 
     Raises:
         FileNotFoundError: No such folder, or an image is a link to nothing.
@@ -87,7 +87,7 @@ class ImageFolder(Images):
 
     @cached_property
     def channels(self) -> int:
-        """1 where all images are grey, otherwise 3."""
+        """1 if all images are grey, otherwise 3."""
         return 1 if all(header.grey for header in self._scan()) else 3
 
     @property
@@ -222,7 +222,7 @@ class ImageFolder(Images):
             raise unreadable(self.describe(i), error) from error
 
     def _key(self, content: bytes) -> bytes:
-        # The channels are part of it: a grey file gives other bytes beside coloured ones.
+        # The channels are part of it: a grey file gives other bytes in a set with coloured ones.
         digest = hashlib.sha256(f"{KEY}, file, {self.channels} channels\n".encode())
         digest.update(content)
         return digest.digest()

@@ -22,7 +22,7 @@ def read_labels(path: str | os.PathLike[str], array: str | None = None) -> list[
         path: ``.txt`` with one label a line; ``.csv`` with a column ``label``, or with one column
             (whose first line is a heading only if it reads ``label``); or integers or strings of
             one dimension in any of the array files that :func:`open_source` reads.
-        array: Which array of a file with several; without it the only one, or the one called
+        array: Which array of a file with several; by default the only one, or the one called
             ``labels`` or ``label``.
 
     Raises:
@@ -64,7 +64,7 @@ def _text_lines(place: Path, shown: str) -> list[str]:
     try:
         return place.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{shown} is no UTF-8 text ({reason(error)}): convert it") from error
+        raise ValueError(f"{shown} is not UTF-8 text ({reason(error)}): convert it") from error
     except OSError as error:
         raise unreadable(shown, error) from error
 

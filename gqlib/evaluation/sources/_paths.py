@@ -36,7 +36,7 @@ def existing(name: str) -> Path:
 
 
 def check_suffix(place: Path, shown: str, known: Sequence[str], other: str) -> None:
-    """Raise unless the file has a known ending; ``other`` is what was expected besides."""
+    """Raise unless the file has a known ending; ``other`` is what else was expected."""
     suffix = place.suffix.lower()
     if suffix in known:
         return

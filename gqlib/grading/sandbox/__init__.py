@@ -1,8 +1,9 @@
-"""Notebooks of people one can't trust, executed in a sandbox that starts in a moment.
+"""Untrusted notebooks, executed in a sandbox that starts at once.
 
-``bubblewrap`` closes a warm process in, which has imported what a lesson imports (``worker``). Each
-submission runs in two forks of it with namespaces, files and limits of their own (``session``,
-``confine``), through a small shell that makes the outputs a kernel would (``shell``): one has the
-student's cells, and the other one the tests (``apart``, ``plain``). Tests that must run beside the
-answers are guarded (``guard``, ``audit``, ``private``). ``pool`` is the side that stays outside.
+``bubblewrap`` encloses a warm process, which has imported what a lesson imports (``worker``). Each
+submission runs in two forks of it with their own namespaces, files and limits (``session``,
+``confine``). One runs the student's cells, the other the tests (``remote_answers``, ``serialise``).
+A small shell makes the outputs that a kernel would make (``shell``). Tests that must run in one
+process with the answers are guarded (``guard``, ``audit``, ``private``). ``pool`` is the part that
+stays outside.
 """

@@ -1,11 +1,13 @@
-"""What a test gives an answer, as both processes have it: copies that are kept alike.
+"""What a test gives an answer: copies that are kept equal in both processes.
 
-Plain data travels as it is (``plain``). Three things are more than that. A tensor that requires a
-gradient is one that the result can be differentiated by. A generator is drawn from, so its state
-comes back. And a function of the test, such as a log-density or a critic, travels as its code and
-the values that it reads: the answer's process runs a copy. A list that it appends to comes back.
+Plain data travels as it is (``serialise``). Three kinds of arguments need more:
 
-Functions go this way only. Nothing that an answer returns is ever code.
+* A tensor that requires a gradient: the test may differentiate the result by it.
+* A generator: the answer draws from it, so its state comes back.
+* A function of the test, such as a log-density or a critic: its code and the values that it reads
+  travel, and the answer's process runs a copy. A list that it appends to comes back.
+
+Functions go in this direction only. Nothing that an answer returns is ever code.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ from typing import Any
 
 import torch
 
-from gqlib.grading.sandbox import plain
-from gqlib.grading.sandbox.plain import NotPlain
+from gqlib.grading.sandbox import serialise
+from gqlib.grading.sandbox.serialise import NotPlain
 
 #: Instructions by which a function gives a name outside of it another value.
 _STORES = {"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_DEREF", "DELETE_DEREF"}
@@ -35,7 +37,7 @@ _READ = (
 
 
 class Arguments:
-    """One side's copies of what a call is about; the other side has them in the same order."""
+    """One side's copies of a call's arguments; the other side has them in the same order."""
 
     def __init__(self) -> None:
         #: Tensors that the result can be differentiated by.
@@ -50,22 +52,22 @@ class Arguments:
         Raises:
             NotPlain: They can't be copied.
         """
-        return plain.pack(value, more=self._pack)
+        return serialise.pack(value, more=self._pack)
 
     def unpack(self, data: Any) -> Any:
         """The same on the answer's side."""
-        return plain.unpack(data, more=self._unpack)
+        return serialise.unpack(data, more=self._unpack)
 
     def changes(self, limit: int) -> Any:
-        """What became of generators and lists while the answer ran; for :meth:`change`."""
+        """Generators and lists as the answer left them; for :meth:`change`."""
         return [
-            plain.pack(one.get_state() if isinstance(one, torch.Generator) else one, limit)
+            serialise.pack(one.get_state() if isinstance(one, torch.Generator) else one, limit)
             for one in self._changing
         ]
 
     def change(self, data: list[Any]) -> None:
-        """Have generators and lists on the test's side become what they became on the other."""
-        for one, new in zip(self._changing, map(plain.unpack, data), strict=True):
+        """Give generators and lists on the test's side the state that the answer left."""
+        for one, new in zip(self._changing, map(serialise.unpack, data), strict=True):
             if isinstance(one, torch.Generator):
                 one.set_state(new)
             else:
@@ -73,7 +75,7 @@ class Arguments:
 
     def _pack(self, value: Any) -> Any:
         if type(value) is torch.Generator:
-            return self._again(value) or plain.pack(value)
+            return self._again(value) or serialise.pack(value)
         if type(value) is torch.Tensor and value.requires_grad and value.is_leaf:
             self.leaves.append(value)
         if type(value) is FunctionType:
@@ -81,7 +83,7 @@ class Arguments:
         return None
 
     def _again(self, one: torch.Generator | list[Any]) -> Any:
-        """How one travels that went before; nothing for a new one, which is noted."""
+        """The reference to one that was sent before; ``None`` for a new one, which is noted."""
         for place, known in enumerate(self._changing):
             if known is one:
                 return {"again": place}
@@ -90,7 +92,7 @@ class Arguments:
 
     def _unpack(self, data: Any) -> Any:
         if "generator" in data:
-            self._changing.append(plain.unpack(data))
+            self._changing.append(serialise.unpack(data))
             return self._changing[-1]
         if "kept" in data:
             kept: list[Any] = []
@@ -100,7 +102,7 @@ class Arguments:
         if "again" in data:
             return self._changing[data["again"]]
         if data.get("requires_grad"):
-            self.leaves.append(plain.unpack(data))
+            self.leaves.append(serialise.unpack(data))
             return self.leaves[-1]
         if "module" in data:
             return importlib.import_module(data["module"])
@@ -185,6 +187,6 @@ def _stores(code: CodeType) -> bool:
 
 
 def _anonymous(code: CodeType) -> CodeType:
-    """Code that is of no file or cell, so that no traceback shows another one's lines."""
+    """Code without a file or cell, so that no traceback shows the lines of another one."""
     constants = (_anonymous(c) if isinstance(c, CodeType) else c for c in code.co_consts)
     return code.replace(co_filename="<a function of the test>", co_consts=tuple(constants))

@@ -1,13 +1,13 @@
-"""What no answer needs, refused as it is asked for: frames, traces, code, and memory itself.
+"""Audit hook that blocks frames, tracing, code objects and raw memory.
 
-Python tells an audit hook (PEP 578) of such acts before they happen, and a hook can't be removed. A
-frame would show an answer the test that called it, with the values it expects; the list of all
-objects, everything else. Libraries do such things for honest reasons: what counts is whose code
-acts. A code object is a library's if it was loaded before any student's, or equals what its file
-holds; its name alone says nothing. And it must do the act itself, not be handed a function that
-does.
+Python calls an audit hook (PEP 578) before such an act, and a hook can't be removed. A frame would
+show an answer the test that called it, with the expected values; the list of all objects would show
+everything else. Libraries do such things for honest reasons, so what counts is whose code acts. A
+code object belongs to a library if it was loaded before any student's code, or equals the content
+of its file; its name alone proves nothing. And it must do the act itself, not call a function that
+it was given.
 
-Like ``guard`` this is used as a copy that no one can reach, and has no class.
+Like ``guard`` this is used as a copy that no one can reach, and defines no class.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sys import _getframe as frame_of
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
-#: What a student's code may not do, by the events that tell of it.
+#: What a student's code may not do, by the name of the event.
 _ACTS = {
     "sys._getframe": "looked at its callers",
     "sys._current_frames": "looked at its callers",
@@ -36,7 +36,7 @@ _ACTS = {
     "_thread.start_new_thread": "started a thread past Python's own",
     "_thread.start_joinable_thread": "started a thread past Python's own",
 }
-#: The names by which libraries ask, where they are others.
+#: The names that libraries use, if they differ from the event's.
 _ASKED_BY = {
     "ctypes.dlopen": {"_dlopen"},
     "ctypes.dlsym": {"_FuncPtr"},
@@ -56,7 +56,7 @@ _HANDING_ON = {
 
 
 def library_code() -> set[int]:
-    """The ids of all code objects that there are now."""
+    """The ids of all code objects that exist now."""
     found: set[int] = set()
     waiting = [f.__code__ for f in gc.get_objects() if type(f) is FunctionType]
     while waiting:
@@ -74,7 +74,7 @@ def _inner(code: CodeType) -> list[CodeType]:
 def install(
     watched: set[int], genuine: Iterable[int], trusted: tuple[str, ...], space: dict[str, Any]
 ) -> list[str]:
-    """Refuse from now on; never to be undone.
+    """Refuse such acts from now on; this cannot be undone.
 
     Args:
         watched: The ids of functions whose code nobody may change.
@@ -144,7 +144,7 @@ def _is_in_file(code: CodeType) -> bool:
 def _act(
     event: str, arguments: tuple[Any, ...], watched: set[int], space: dict[str, Any]
 ) -> tuple[str, set[str]] | None:
-    """What is asked for, if it is to be refused, and the names by which a library's code asks."""
+    """The act, if it may have to be refused, and the names that a library's code uses for it."""
     act = "reached into memory (ctypes)" if event[:7] == "ctypes." else _ACTS.get(event)
     if act:
         return act, _ASKED_BY.get(event, {event.rpartition(".")[2]})

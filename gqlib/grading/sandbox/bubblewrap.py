@@ -1,4 +1,4 @@
-"""The command line that closes the worker in."""
+"""The command line of the sandbox around the worker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import gqlib
 
-#: What a Linux system keeps its programs and libraries in.
+#: Where a Linux system keeps its programs and libraries.
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
 #: Settings that fonts, time zones and the linker need; nothing about people or machines.
 _SETTINGS = ("/etc/alternatives", "/etc/fonts", "/etc/ld.so.cache", "/etc/localtime")
@@ -23,7 +23,7 @@ _INSTEAD = (
 
 
 class NoSandbox(RuntimeError):
-    """A sandbox can't be had here."""
+    """There can be no sandbox here."""
 
 
 def program() -> str:
@@ -70,7 +70,7 @@ def command(arguments: list[str]) -> list[str]:
     for folder in ("/tmp", "/var/tmp"):
         if not any(path.is_relative_to(folder) for path in bound):
             line += ["--symlink", SCRATCH, folder]
-    # A submission mounts a /proc of its own, which the kernel allows where a whole one is visible.
+    # A submission mounts its own /proc, which the kernel allows only if a whole one is visible.
     line += [
         "--dev",
         "/dev",

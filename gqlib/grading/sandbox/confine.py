@@ -1,6 +1,6 @@
-"""How a fork of the worker closes itself in: namespaces, files and limits of its own.
+"""How a fork of the worker isolates itself: its own namespaces, files and limits.
 
-Linux only. The calls have no home in Python's standard library before 3.12, hence ``ctypes``.
+Linux only. Python's standard library has these calls only from 3.12 on, hence ``ctypes``.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def _mount(kind: str, where: str, flags: int, options: str = "") -> None:
 
 
 def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent ends."""
+    """Ask the kernel to kill this process when its parent ends."""
     _check(_libc.prctl(_PDEATHSIG, _KILL, 0, 0, 0), "prctl")
 
 
 def enter_namespaces() -> None:
-    """Give the next child its own processes, mounts and shared memory, and no one else's."""
+    """Give the next child its own view of processes, mounts and shared memory."""
     user, group = os.getuid(), os.getgid()
     _check(_libc.unshare(_NEWUSER | _NEWNS | _NEWPID | _NEWIPC), "new namespaces")
     Path("/proc/self/setgroups").write_text("deny")
@@ -70,13 +70,13 @@ def mount_own_files(limits: Limits) -> None:
 
 
 def give_up_rights() -> None:
-    """No capability and no way to one, whatever is executed."""
+    """Drop all capabilities, and all ways to gain one by executing a program."""
     for capability in range(_LAST_CAPABILITY + 1):
         _libc.prctl(_CAPBSET_DROP, capability, 0, 0, 0)  # the last ones may not exist
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
     _check(_libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")
     _check(_libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
-    # Its own memory can't be opened as a file, past all that Python guards.
+    # Its memory then can't be opened as a file, which would bypass all guards in Python.
     _check(_libc.prctl(_DUMPABLE, 0, 0, 0, 0), "prctl")
 
 

@@ -1,16 +1,16 @@
-"""What a test relies on, watched: replaced functions are put back and named.
+"""Watches what tests rely on: replaced functions are put back and reported.
 
-A snapshot is taken before any of a student's code runs: of the modules, functions and classes that
+Before any of a student's code runs, a snapshot is taken of the modules, functions and classes that
 test cells, the shell and the sandbox use, and of IPython's hooks. Whatever differs before a test,
 or after an answer that the test called, is put back and reported; a test in which something was
-changed is worth nothing.
+changed gives no points.
 
-A student's code runs in the same process. Hence this module is used as a copy that no one can reach
-(``private``), has no class, and calls nothing while it checks but built-in functions of its own and
-what it has just checked.
+A student's code runs in the same process. So this module is used as a copy that no one can reach
+(``private``), and defines no class. While it checks, it calls only its own copies of built-in
+functions and what it has just checked.
 
-This stops what is known, and says so; it is no proof. It is for the tests that can't run apart from
-the answers (``apart``).
+This stops known tricks, and reports them; it is not a proof. It is for the tests that can't run
+apart from the answers (``remote_answers``).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 
 __all__ = ["forget_exit_handlers", "snapshot"]
 
-#: Modules all of whose names test cells rely on.
+#: Modules of which test cells rely on every name.
 MODULES = (
     "builtins", "math", "operator", "numpy", "numpy.linalg", "scipy.linalg", "scipy.special",
     "scipy.stats", "torch", "torch.autograd", "torch.func", "torch.functional", "torch.linalg",
@@ -40,7 +40,7 @@ MODULES = (
 _FAMILIES = (
     "gqlib", "numpy.testing", "torch.testing", "IPython.core", "traitlets", "json",
 )  # fmt: skip
-#: What of the standard library the shell and the sandbox call, and tests do.
+#: Modules of the standard library that the shell, the sandbox and tests call.
 _STANDARD = {
     "abc", "ast", "asyncio", "codeop", "collections", "collections.abc", "contextlib", "copy",
     "dis", "enum", "functools", "hashlib", "inspect", "io", "itertools", "linecache", "os",
@@ -56,16 +56,16 @@ _CLASSES = (
     ("torch.autograd", "Function"),
     ("torch.utils._device", "DeviceContext"),
 )
-#: What a shell sets while it runs a cell, and an honest program does.
+#: Names that a shell, or an honest program, sets while a cell runs.
 _IGNORED = {
     "_", "__", "___", "__loader__", "__spec__", "display", "displayhook", "excepthook", "exit",
     "get_ipython", "quit", "showwarning", "_showwarnmsg_impl",
 }  # fmt: skip
-#: Where what brings cells in and starts them lies, by the labels of places.
+#: Labels of the places with the code that receives cells and starts them.
 _NEAR = (
     "builtins", "gqlib.grading.sandbox", "json", "select", "socket", "struct", "the sandbox",
 )  # fmt: skip
-#: Parts of the shell that nobody exchanges.
+#: Parts of the shell that no honest program replaces.
 _PARTS = (
     "builtin_trap", "compile", "display_pub", "display_trap", "displayhook", "events",
     "input_transformer_manager", "magics_manager", "user_module", "user_ns",
@@ -88,9 +88,10 @@ def snapshot(
         own: The names of the module that the sandbox's process runs.
 
     Returns:
-        A check, which puts back whatever was changed and says what that was, in a few words each;
-        a quick one, of what brings cells in and starts them; what has the check watch names of the
-        notebook too; and the ids of the functions whose code must stay.
+        A check, which puts back whatever was changed and returns what that was, in a few words
+        each; a quick check of the code that receives cells and starts them; a function that makes
+        the check watch names of the notebook too; and the ids of the functions whose code must
+        stay.
     """
     places = [*_places(), ("the sandbox", own, *_split(own))]
     functions = [
@@ -229,7 +230,7 @@ def _names(label: str, owner: Any, names: tuple[str, ...], values: tuple[Any, ..
 
 
 def _variables(functions: list[tuple[str, FunctionType]]) -> Check:
-    """What functions remember: keyword arguments, and the variables of a closure."""
+    """The state of functions: keyword arguments, and the variables of a closure."""
     keywords = [(label, f.__kwdefaults__, dict(f.__kwdefaults__)) for label, f in functions
                 if f.__kwdefaults__]  # fmt: skip
     tables = [
@@ -341,7 +342,7 @@ def _hooks(shell: Any) -> Check:
 
 
 def _methods(part: Any) -> dict[str, Any]:
-    """What an object has of its own in place of a method of its class."""
+    """The object's own attribute that replaces a method of its class."""
     if not hasattr(part, "__dict__") or isinstance(part, ModuleType | dict):
         return {}
     kind = type(part)
@@ -362,7 +363,7 @@ def _threads() -> Check:
 
 
 def _modes() -> Check:
-    """PyTorch's ways to answer in place of its functions."""
+    """PyTorch's ways of replacing its functions."""
     torch = sys.modules.get("torch")
     if torch is None:
         return list

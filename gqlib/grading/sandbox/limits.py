@@ -16,7 +16,7 @@ class Limits:
         seconds: Wall-clock time of the submission.
         cpu_seconds: Processor time of each of its processes.
         memory: Bytes of data that each of its processes may hold, and all of them together.
-        processes: Processes at a time, its own included.
+        processes: Processes at a time, including its own.
         files: Open files of a process.
         disk: Bytes that it may write.
         output: Bytes of outputs of the whole submission.

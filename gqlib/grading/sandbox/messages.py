@@ -1,4 +1,4 @@
-"""What the sandbox's processes say to each other over a socket: JSON behind its length."""
+"""Messages between the sandbox's processes over a socket: the length, then JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def receive(connection: socket.socket) -> dict[str, Any]:
 
 
 def receive_from_anyone(connection: socket.socket) -> dict[str, Any]:
-    """Wait for a message of a process that may lie: see :func:`read`."""
+    """Wait for a message from an untrusted process: see :func:`read`."""
     return read(_content(connection))
 
 
@@ -59,10 +59,10 @@ _FIELDS: dict[str, dict[str, type]] = {
 
 
 def read(content: bytes) -> dict[str, Any]:
-    """A message of a process that may lie; its text can be written, whatever it was.
+    """A message from an untrusted process, whose text is made safe to write.
 
     Raises:
-        Exception: It is no message.
+        Exception: It is not a message.
     """
     text = json.dumps(json.loads(content), ensure_ascii=False)
     message: dict[str, Any] = json.loads(text.encode("utf-8", "replace"))

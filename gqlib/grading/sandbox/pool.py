@@ -1,4 +1,4 @@
-"""The side of the sandbox that stays outside: hands cells in and takes outputs back."""
+"""The part of the sandbox that stays outside: it sends cells in and takes outputs back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Cell:
 
     Attributes:
         source: Its code.
-        kind: "student", or of those that a student can't change "set-up" or "test".
+        kind: "student", or for cells that a student can't change "set-up" or "test".
         apart: Whether it is a test that runs in another process than the answers.
     """
 
@@ -34,11 +34,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Executed:
-    """What came of a submission.
+    """The result of a submission.
 
     Attributes:
-        outputs: Of each cell, as a notebook holds them.
-        flags: What was seen of tampering, in a few words each.
+        outputs: The outputs of each cell, as a notebook holds them.
+        flags: Signs of tampering, in a few words each.
         seconds: How long it took.
         apart: The numbers of the cells that ran apart.
     """
@@ -50,19 +50,19 @@ class Executed:
 
 
 class PoolEnded(RuntimeError):
-    """The warm process ended, and all that ran in it."""
+    """The warm process ended, and everything that ran in it."""
 
 
 class Pool:
-    """A warm process, closed in, that executes submissions in forks of itself.
+    """A warm process in the sandbox that executes submissions in forks of itself.
 
     Args:
         set_up: Source of the lesson's set-up cell: what to import beforehand.
         limits: What a submission may use.
-        log: Where the sandbox's own complaints go.
+        log: Where the sandbox's own error messages go.
 
     Raises:
-        NoSandbox: It can't be had here.
+        NoSandbox: There can be no sandbox here.
         RuntimeError: The warm process did not start.
     """
 
@@ -102,15 +102,15 @@ class Pool:
         environment: Mapping[str, str] | None = None,
         tries: bool = False,
     ) -> Future[Executed]:
-        """Run cells in a fork of their own; as many run at once as are submitted.
+        """Run cells in new forks; as many submissions run at once as are submitted.
 
         Args:
             cells: In their order.
-            files: What lies beside the notebook: from names to contents in base64.
+            files: The files next to the notebook: from names to contents in base64.
             environment: Variables that are set while a test runs.
-            tries: Run each test apart where it then passes; for a solution.
+            tries: Run each test apart if it then passes; for a solution.
 
-        Where the warm process ends meanwhile, the future holds a :class:`PoolEnded`.
+        If the warm process ends meanwhile, the future holds a :class:`PoolEnded`.
         """
         name = uuid.uuid4().hex
         future: Future[Executed] = Future()
@@ -143,7 +143,7 @@ class Pool:
     def _serve(
         self, command: list[str], log: IO[str] | None, started: Future[subprocess.Popen[bytes]]
     ) -> None:
-        """Start the process and take in what it says, until it ends.
+        """Start the process and read its replies, until it ends.
 
         Both in one thread: the kernel ends the process together with the thread that started it.
         """

@@ -9,11 +9,11 @@ from types import CodeType, ModuleType
 
 
 def private(module: ModuleType) -> ModuleType:
-    """A copy of a module with builtins of its own, which stands in no table of modules.
+    """A copy of a module with its own builtins, which is not in any table of modules.
 
-    Who replaces ``len``, or a function of ``module``, changes nothing here. (Its functions and what
-    they remember must not be found another way either: the module defines no class, and ``audit``
-    keeps frames and the list of all objects out of sight.)
+    Replacing ``len``, or a function of ``module``, changes nothing here. Its functions and their
+    state cannot be found in another way either: the module must define no class, and ``audit``
+    blocks frames and the list of all objects.
     """
     copy = ModuleType(module.__name__)
     vars(copy)["__builtins__"] = dict(vars(builtins))

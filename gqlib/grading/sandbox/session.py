@@ -1,9 +1,9 @@
-"""What the forks of the warm process do, closed in: run the cells that they are sent.
+"""What the isolated forks of the warm process do: run the cells that they are sent.
 
 Each cell comes as ``{"source": …, "kind": …, "env": …, "token": …}`` and is answered by ``{"token":
-…, "outputs": […], "flags": […]}``. Before the first, a fork says by what numbers it is known. One
-fork has a student's cells, and the tests that can't be kept apart from them; the other one the
-tests that can (``apart``). They have a socket of their own between them.
+…, "outputs": […], "flags": […]}``. Before the first one, a fork sends its process numbers. One fork
+has a student's cells and the tests that can't be kept apart from them; the other one has the tests
+that can (``remote_answers``). A socket connects the two.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 from nbformat import from_dict
 
 from gqlib.course import checks
-from gqlib.grading.sandbox import apart, audit, confine, guard, messages
+from gqlib.grading.sandbox import audit, confine, guard, messages, remote_answers
 from gqlib.grading.sandbox.limits import Limits
 from gqlib.grading.sandbox.private import private
 from gqlib.grading.sandbox.shell import Shell
@@ -45,7 +45,7 @@ def become(
         connection: To the warm process.
         peer: To the other fork.
         limits: What the submission may use.
-        files: What lies beside the notebook, in base64.
+        files: The files next to the notebook, in base64.
         genuine: See :func:`gqlib.grading.sandbox.audit.library_code`.
         own: The names of the module that the warm process runs.
     """
@@ -53,7 +53,7 @@ def become(
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         _leave_files_behind({connection.fileno(), peer.fileno()})
-        # The sandbox's /proc is the system's, and calls processes as the system does.
+        # The sandbox's /proc is the system's, with the system's process numbers.
         outer = int(Path("/proc/self").readlink().name)
         confine.enter_namespaces()
         confine.die_with_parent()
@@ -79,7 +79,7 @@ def become(
 
 
 def _leave_files_behind(kept: set[int]) -> None:
-    """Nothing that the warm process has open is open here."""
+    """Close everything that the warm process has open."""
     null = os.open(os.devnull, os.O_RDWR)
     for number in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
         if number not in kept | {null}:
@@ -89,7 +89,7 @@ def _leave_files_behind(kept: set[int]) -> None:
 
 
 def _closed_in(limits: Limits, files: dict[str, str]) -> Shell:
-    """Give up all rights; a shell to run cells in."""
+    """Give up all rights; returns a shell to run cells in."""
     confine.mount_own_files(limits)
     confine.give_up_rights()
     confine.limit(limits)
@@ -97,7 +97,7 @@ def _closed_in(limits: Limits, files: dict[str, str]) -> Shell:
         path = Path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(content))
-    # Modules beside the notebook can be imported, and hide none that is installed.
+    # Modules next to the notebook can be imported, but do not hide installed ones.
     sys.path[:] = [path for path in sys.path if path not in ("", str(confine.SCRATCH))]
     sys.path.append(str(confine.WORK))
     return Shell.instance()
@@ -112,8 +112,8 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 
 def _run_tests(shell: Shell, connection: socket.socket, peer: socket.socket) -> None:
-    """Run set-up cells, and tests whose answers are elsewhere."""
-    answers = apart.Answers(peer, shell)
+    """Run set-up cells, and tests whose answers run in the other fork."""
+    answers = remote_answers.Answers(peer, shell)
     space = shell.user_ns
     clean = dict(space)
     while True:
@@ -122,7 +122,7 @@ def _run_tests(shell: Shell, connection: socket.socket, peer: socket.socket) -> 
         except EOFError:
             return
         if request["kind"] == "test":
-            space.update(answers.look_up(apart.wanted(request["source"], space)))
+            space.update(answers.look_up(remote_answers.wanted(request["source"], space)))
         flags: list[str] = []
         with _environment(request["env"]):
             outputs = shell.run(request["source"], trusted=True)
@@ -142,11 +142,11 @@ def _run_answers(
     genuine: set[int],
     own: dict[str, Any],
 ) -> None:
-    """Run a student's cells, and the tests that must run beside them, under guard."""
+    """Run a student's cells, and under guard the tests that must run in the same process."""
     watch, refuse = private(guard), private(audit)
     during: list[str] = []
     others = [connection, peer]
-    asked = apart.Asked(shell)
+    asked = remote_answers.Asked(shell)
 
     def look() -> None:
         """After an answer that a test has called."""
@@ -162,7 +162,7 @@ def _run_answers(
         return found
 
     def ask() -> dict[str, Any]:
-        """The next cell; until it comes, calls from tests are answered."""
+        """The next cell; while it waits for one, it answers calls from tests."""
         while True:
             with contextlib.suppress(KeyboardInterrupt):  # came too late for a call
                 ready = select.select(others, [], [])[0]
@@ -206,7 +206,7 @@ def _run_answers(
 
 
 def _stored(source: str) -> set[str]:
-    """The names that a set-up cell gives something to."""
+    """The names that a set-up cell assigns."""
     names: set[str] = set()
     try:
         tree = ast.parse(source)

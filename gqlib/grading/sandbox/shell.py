@@ -18,7 +18,7 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from nbformat import NotebookNode, v4
 
-#: Of each stream of a cell so many characters are kept; nbgrader shows fewer.
+#: So many characters of each stream of a cell are kept; nbgrader shows fewer.
 _KEPT = 2**20
 _CUT = "\n[what was printed beyond a million characters is not kept]\n"
 
@@ -128,24 +128,24 @@ class Shell(InteractiveShell):
         self.ast_transformers.append(self._renaming)
 
     def init_history(self) -> None:
-        """None on disk."""
+        """Keep no history on disk."""
         from IPython.core.history import HistoryManager
 
         self.history_manager = HistoryManager(shell=self, parent=self, hist_file=":memory:")
 
     def _tee(self, channel: str) -> Any:
-        """IPython 9 keeps all that is printed a second time, without an end."""
+        """Do nothing: IPython 9 would keep a second copy of all output, without a limit."""
         return contextlib.nullcontext()
 
     def load_magics(self) -> None:
-        """All that IPython 9 would load when it is first used."""
+        """Load what IPython 9 would load when it is first used."""
         for name in list(self.magics_manager.magics["line"]):
             self.find_line_magic(name)  # type: ignore[no-untyped-call]
         for name in list(self.magics_manager.magics["cell"]):
             self.find_cell_magic(name)  # type: ignore[no-untyped-call]
 
     def transform_cell(self, raw_cell: str) -> str:
-        """Nothing is transformed of a trusted cell in plain Python: not by any magic either."""
+        """A trusted cell in plain Python is not transformed, not even by a magic."""
         if self._trusted:
             with contextlib.suppress(SyntaxError):
                 ast.parse(raw_cell)
@@ -159,10 +159,10 @@ class Shell(InteractiveShell):
         _outputs.add("error", ename=etype.__name__, evalue=str(evalue), traceback=list(stb))
 
     def run(self, source: str, trusted: bool = False) -> list[NotebookNode]:
-        """Run a cell; its outputs.
+        """Run a cell and return its outputs.
 
-        A trusted one can't be looked up by the cells after it, and its ``len`` is Python's,
-        whatever function the notebook has under that name.
+        Later cells can't look up a trusted cell, and its ``len`` is Python's even if the notebook
+        has defined another one.
         """
         self._trusted = trusted
         builtin = self._true_builtins(source) if trusted else contextlib.nullcontext()
@@ -170,8 +170,7 @@ class Shell(InteractiveShell):
             result = self.run_cell(source, store_history=not trusted)  # type: ignore[no-untyped-call]
         error = result.error_before_exec or result.error_in_exec
         if error is not None:
-            # Nothing that a student's code does to the list, or an exception to how it is shown,
-            # hides it.
+            # The error is shown even if a student's code changed the list or the exception's display.
             outputs = json.loads(json.dumps(outputs))
             if not any(output["output_type"] == "error" for output in outputs):
                 name = type(error).__name__
@@ -180,7 +179,7 @@ class Shell(InteractiveShell):
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[list[NotebookNode]]:
-        """What code prints and displays, in a list that is filled at the end."""
+        """A list of what the code in the block prints and displays, filled at its end."""
         found: list[NotebookNode] = []
         _outputs.list, _outputs.written = [], {}
         with _captured():
@@ -188,11 +187,11 @@ class Shell(InteractiveShell):
         found += _outputs.list
 
     def show_outputs(self, outputs: list[NotebookNode]) -> None:
-        """Have the cell that runs show these."""
+        """Show these as outputs of the running cell."""
         _outputs.list += outputs
 
     def rendered(self, error: BaseException) -> list[str]:
-        """The traceback of an exception behind the frame that caught it, as a cell shows it."""
+        """The traceback of an exception below the frame that caught it, as a cell shows it."""
         lines = self.InteractiveTB.structured_traceback(
             type(error), error, error.__traceback__, tb_offset=1
         )
@@ -213,7 +212,7 @@ class Shell(InteractiveShell):
 
 
 class _Renaming(ast.NodeTransformer):
-    """Has a cell read other names."""
+    """Makes a cell read other names."""
 
     names: Mapping[str, str] = MappingProxyType({})
 
@@ -222,7 +221,7 @@ class _Renaming(ast.NodeTransformer):
 
 
 def _hidden_builtins(source: str, space: dict[str, Any]) -> set[str]:
-    """Built-in functions that a cell reads where the notebook has others of these names."""
+    """Built-in functions for a cell to read if the notebook has redefined their names."""
     try:
         nodes = list(ast.walk(ast.parse(source)))
     except SyntaxError:  # a magic: the cell is its author's own business
@@ -239,7 +238,7 @@ def _hidden_builtins(source: str, space: dict[str, Any]) -> set[str]:
 
 @contextlib.contextmanager
 def _captured() -> Iterator[None]:
-    """Both streams of a cell, also what compiled code writes to their files."""
+    """Both streams of a cell, including what compiled code writes to their files."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         kept = os.dup(1), os.dup(2)
         os.dup2(out.fileno(), 1)

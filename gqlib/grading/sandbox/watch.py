@@ -1,4 +1,4 @@
-"""How many processes there are of a submission, and what they hold."""
+"""How many processes a submission has, and how much memory they use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
 def family(pid: int, enough: int) -> list[str]:
-    """A process and all that come from it; the search ends behind more than ``enough``."""
+    """A process and its descendants; the search stops once there are more than ``enough``."""
     found = [str(pid)]
     for name in found:
         if len(found) > enough:
@@ -24,7 +24,7 @@ def family(pid: int, enough: int) -> list[str]:
 
 
 def own_bytes(names: Sequence[str]) -> int:
-    """Bytes in memory of processes that are no files', shared ones counted once for each."""
+    """Anonymous memory of these processes, in bytes; shared memory counts for each of them."""
     total = 0
     for name in names:
         try:

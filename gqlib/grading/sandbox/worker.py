@@ -8,10 +8,10 @@ It reads requests and writes replies, one JSON object a line. The first request 
      "env": {…}, "tries": false}
     → {"id": "…", "outputs": [[…], …], "flags": […], "seconds": 1.2, "apart": [3, …]}
 
-The kinds are "student" and, for what a student can't change, "set-up" and "test". No code of a
-student ever runs in this process, only in forks of it (``session``), two a submission, which get
-their cells one by one. One that ends early or must be killed costs the cell that did it: new ones
-run the cells before it again and go on behind it.
+The kinds are "student" and, for cells that a student can't change, "set-up" and "test". A student's
+code never runs in this process, only in forks of it (``session``), two a submission, which get
+their cells one by one. If a fork ends early or must be killed, the cell that did it fails: new
+forks run the cells before it again and continue after it.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from typing import Any, NoReturn
 from gqlib.grading.sandbox import messages, session, watch
 from gqlib.grading.sandbox.limits import MIB, Limits
 
-#: Forks for one submission: the first, and others after cells that had theirs killed.
+#: Forks for one submission: the first, and others after cells whose fork was killed.
 _FORKS = 4
-#: So many times the limit of a cell are added at most where others hold the processor.
+#: At most so many times a cell's limit are added if others use the processor.
 _PATIENCE = 5
-#: To show these, tracebacks read and parse what most answers' errors pass through.
+#: Failing code: showing its traceback reads and parses the files that most errors pass through.
 _ERRORS = (
     "from gqlib.course import checks\n"
     "def answer():\n    raise NotImplementedError\nchecks.call(answer)",
@@ -77,12 +77,12 @@ class _Fork:
             messages.send(self.connection, message)
 
     def read(self, room: int) -> Iterator[dict[str, Any]]:
-        """What it says, message by message.
+        """Its messages, one by one.
 
         Raises:
             EOFError: It has ended.
-            OverflowError: It says more than there is ``room`` for, in bytes.
-            Exception: It says what is no message.
+            OverflowError: It sends more than ``room`` bytes.
+            Exception: It sends something that is not a message.
         """
         part = b""
         with contextlib.suppress(OSError):
@@ -110,7 +110,7 @@ class _Fork:
                 yield {**reply, "size": size}
 
     def waited(self) -> float:
-        """Seconds for which its first process could run and was not let."""
+        """Seconds for which its first process was ready to run but had no processor."""
         family = watch.family(self.outer, 1) if self.outer is not None else []
         return watch.seconds_waited(family[1]) if len(family) > 1 else 0.0
 
@@ -119,7 +119,7 @@ class _Fork:
             os.kill(self.inner, signal.SIGINT)
 
     def kill(self) -> None:
-        """End it and all that it has started."""
+        """End it and everything that it has started."""
         for pid in {self.inner, self.pid}:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -141,7 +141,7 @@ class _Run:
         self.cells: list[dict[str, Any]] = request["cells"]
         self.files: dict[str, str] = request.get("files", {})
         self.env: dict[str, str] = request.get("env", {})
-        #: Whether to find out which tests can run apart: these are tried so first.
+        #: Whether to find out which tests can run apart: then all are tried apart first.
         self.tries: bool = request.get("tries", False)
         self.apart: set[int] = {i for i, cell in enumerate(self.cells) if self._is_apart(cell)}
         self.limits = limits
@@ -166,7 +166,7 @@ class _Run:
             self.forks["tests"] = _Fork(self._become("tests", theirs))
         ours.close()
         theirs.close()
-        # What is to be run again, to have its names, and then the next cell.
+        # The cells to run again, for their names, and then the next cell.
         done = len(self.outputs)
         self.queue = [
             (i, name)
@@ -179,7 +179,7 @@ class _Run:
         self._next()
 
     def _belongs(self, index: int, kind: str, fork: str) -> bool:
-        """Whether a cell is a fork's: set-up cells are both's, and the answers' show."""
+        """Whether a fork runs a cell. Both run set-up cells; the answers' outputs are shown."""
         if kind == "set-up":
             return True
         return fork == ("tests" if index in self.apart else "answers")
@@ -253,7 +253,7 @@ class _Run:
         """Interrupt or kill what runs for too long."""
         now = time.monotonic()
         if now > self.deadline and not self.interrupted and self.patience > 0:
-            # Time in which others had the processor is not its own.
+            # Time in which others had the processor does not count.
             waited = self._waited()
             longer = min(waited - self.waited, self.patience)
             self.waited, self.patience = waited, self.patience - longer
@@ -267,12 +267,12 @@ class _Run:
             why = f"the cell ran longer than {self.limits.cell_seconds:g} s"
             self._died(why, name="CellTimeoutError")
         elif now > self.deadline and not self.interrupted:
-            # Of a test that runs apart it is the answer, too, that takes so long.
+            # If a test runs apart, it may be the answer that takes so long.
             self.interrupted = True
             self.forks["answers"].interrupt()
 
     def _too_much(self) -> str:
-        """Whether all of its processes together are too many or hold too much, and which."""
+        """Whether its processes are too many or use too much memory, and which of the two."""
         outer = self.forks["answers"].outer
         if outer is None:
             return ""
@@ -297,7 +297,7 @@ class _Run:
             self._fork()
 
     def give_up(self, why: str) -> None:
-        """End it; what has not run says why."""
+        """End it; cells that have not run say why."""
         self.kill()
         missing = len(self.cells) - len(self.outputs)
         self.outputs += [
@@ -320,7 +320,7 @@ class _Run:
 
 
 def warm(set_up: str) -> None:
-    """Import what a lesson does, and do once what every submission would do anew."""
+    """Import what a lesson imports, and do once what every submission would repeat."""
     from gqlib.grading.sandbox.shell import Shell
 
     shell = Shell()
@@ -335,7 +335,7 @@ def warm(set_up: str) -> None:
 
         # One thread each: as many submissions run at once as there are cores.
         torch.set_num_threads(1)
-        # The first step of an optimiser has PyTorch replace functions of its own.
+        # At an optimiser's first step PyTorch replaces some of its own functions.
         weight = torch.nn.Parameter(torch.zeros(1))
         weight.grad = torch.zeros(1)
         torch.optim.Adam([weight]).step()
@@ -349,7 +349,7 @@ def warm(set_up: str) -> None:
 
     for name in MODULES:
         importlib.import_module(name)
-    # A new one for the forks, in which all is done that an honest notebook may do to it.
+    # A new shell for the forks, in which everything is done that an honest notebook may do to it.
     Shell.clear_instance()
     shell = Shell.instance()
     shell.load_magics()
@@ -404,7 +404,7 @@ def _loop(limits: Limits, say: Any) -> None:
 
 
 def _step(selector: Any, run: _Run, act: Callable[[], None], say: Any) -> None:
-    """Let a run act, and follow it to its next forks or to its end."""
+    """Let a run act, then listen to its next forks, or end it if it is finished."""
     before = dict(run.forks)
     try:
         act()

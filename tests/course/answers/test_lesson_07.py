@@ -106,9 +106,9 @@ def test_histogram_takes_other_types() -> None:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ([0, 10], "label 10 at index 1 is no class, expected integers from 0 to 9"),
-        ([0, 3, -1], "label -1 at index 2 is no class"),
-        ([0.5], "label 0.5 at index 0 is no class"),
+        ([0, 10], "label 10 at index 1 is not a class, expected integers from 0 to 9"),
+        ([0, 3, -1], "label -1 at index 2 is not a class"),
+        ([0.5], "label 0.5 at index 0 is not a class"),
         ([[1]], r"labels have shape \(1, 1\), expected \(N,\)"),
         ([math.nan], "labels holds 1 values that are NaN"),
     ],

@@ -159,7 +159,7 @@ CASES = [
     bad(in_folder(lambda p: None), "is a folder and array='x'", array="x"),
     # Image files
     bad(in_folder(lambda p: p.touch()), "b.png is an empty file"),
-    bad(in_folder(lambda p: p.write_text("<html>")), "b.png is no PNG, JPEG or WebP image"),
+    bad(in_folder(lambda p: p.write_text("<html>")), "b.png is not a PNG, JPEG or WebP image"),
     bad(
         in_folder(lambda p: p.write_bytes(encoded("PNG")[:5000])),
         "b.png is damaged or cut short (image file is truncated",
@@ -176,7 +176,10 @@ CASES = [
     ),
     bad(in_folder(lambda p: animation(p, format="GIF")), "b.png is an animation of 3 frames, e"),
     bad(in_folder(lambda p: p.write_bytes(encoded("GIF"))), "b.png is a GIF under another name"),
-    bad(in_folder(lambda p: p.write_bytes(encoded("BMP"))), "b.png is no PNG, JPEG or WebP image,"),
+    bad(
+        in_folder(lambda p: p.write_bytes(encoded("BMP"))),
+        "b.png is not a PNG, JPEG or WebP image,",
+    ),
     # Arrays
     bad(array_file(".npy", np.zeros((0, 4, 4), np.uint8)), "shape (0, 4, 4), which is empty"),
     bad(array_file(".npy", np.zeros((0, 4), np.float32)), "shape (0, 4), which is empty"),
@@ -212,7 +215,7 @@ CASES = [
     bad(content(".npy", b""), "x.npy is an empty file"),
     bad(content(".npz", b""), "x.npz is an empty file"),
     bad(content(".pt", b""), "x.pt is an empty file"),
-    bad(content(".npy", b"<html>\n<body>"), "x.npy is no NumPy file"),
+    bad(content(".npy", b"<html>\n<body>"), "x.npy is not a NumPy file"),
     bad(content(".npy", pickle.dumps([1])), "gqlib loads no pickles: save it with numpy.save"),
     bad(lambda p: npz(x=np.array([{}], object))(p), "x.npz holds Python objects or is damaged"),
     bad(
@@ -286,7 +289,7 @@ CASES = [
     bad(content(".txt", b"\n\n"), "holds no labels", call=read_labels),
     bad(content(".csv", b""), "x.csv holds no labels", call=read_labels),
     bad(content(".txt", b"a\n\nb\n"), "label 2 of 3 in", call=read_labels),
-    bad(content(".txt", b"\xff\xfea\0"), "is no UTF-8 text", call=read_labels),
+    bad(content(".txt", b"\xff\xfea\0"), "is not UTF-8 text", call=read_labels),
     bad(content(".txt", b"a"), "holds text and array='x'", call=read_labels, array="x"),
     bad(content(".csv", b"a,b\n1,2"), "has the columns a, b, expected one", call=read_labels),
     bad(content(".csv", b"a,label\n1"), "row 1 of", call=read_labels),

@@ -1,8 +1,7 @@
-"""Values as plain data, which can't act: what a test asks an answer, and what the answer says.
+"""Values as plain data, which can't run: a test's arguments and an answer's results.
 
 Numbers, text, tensors, arrays, and lists, tuples, sets and dictionaries of them become JSON. A
-generator travels with its state. Anything else is refused: objects and functions stay where they
-are.
+generator travels as its state. Anything else, such as an object or a function, is refused.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import torch
 #: Bytes of one tensor or array that a test asks about.
 _LIMIT = 4 * 2**20
 _CONTAINERS: dict[str, type] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
-#: What gives its items one by one travels as a list of them.
+#: Iterators and views travel as a list of their items.
 _SEQUENCES: tuple[type, ...] = (
     range, map, zip, filter, enumerate, GeneratorType, type({}.keys()), type({}.values()),
 )  # fmt: skip
@@ -32,15 +31,15 @@ class NotPlain(TypeError):
 
 
 def pack(value: Any, limit: int = _LIMIT, more: Callable[[Any], Any] | None = None) -> Any:
-    """A value as JSON has it.
+    """The value as JSON.
 
     Args:
         value: The value.
         limit: Bytes that a tensor or array may have.
-        more: Is asked first about every part; ``None`` is its word for one of no kind of its own.
+        more: Called first with every part; returns JSON for parts that it handles, else ``None``.
 
     Raises:
-        NotPlain: It, or a part of it, is something else than data.
+        NotPlain: The value, or a part of it, is more than data.
     """
     special = more(value) if more else None
     if special is not None:
@@ -108,14 +107,14 @@ def _pack_bytes(content: bytes, limit: int) -> str:
 
 
 def unpack(data: Any, more: Callable[[Any], Any] | None = None) -> Any:
-    """The value of :func:`pack`'s result, which may come from somebody who lies.
+    """The value of :func:`pack`'s result, which may have been forged.
 
     Args:
         data: The result.
-        more: Is asked first about every part, as in :func:`pack`.
+        more: Called first with every part, as in :func:`pack`.
 
     Raises:
-        Exception: It is no such result.
+        Exception: It is not such a result.
     """
     if data is None or isinstance(data, bool | str | int):
         return data
@@ -131,8 +130,8 @@ def unpack(data: Any, more: Callable[[Any], Any] | None = None) -> Any:
         dtype = np.dtype(data["dtype"])
         if dtype.hasobject:
             raise NotPlain("an array of objects")
-        found = np.frombuffer(content, dtype).reshape(data["shape"]).copy()
-        return found[()] if data["scalar"] else found
+        array = np.frombuffer(content, dtype).reshape(data["shape"]).copy()
+        return array[()] if data["scalar"] else array
     if "dict" in data:
         return {unpack(k, more): unpack(v, more) for k, v in data["dict"]}
     for name, container in _CONTAINERS.items():
@@ -158,12 +157,12 @@ def _unpack_tensor(data: dict[str, Any]) -> torch.Tensor:
         raise NotPlain(f"{len(content)} bytes for a tensor of shape {shape} and {dtype}")
     if not content:
         return torch.empty(shape, dtype=dtype).requires_grad_(bool(data["requires_grad"]))
-    found = torch.frombuffer(content, dtype=torch.uint8).view(dtype).reshape(shape)
-    return found.requires_grad_(bool(data["requires_grad"]))
+    tensor = torch.frombuffer(content, dtype=torch.uint8).view(dtype).reshape(shape)
+    return tensor.requires_grad_(bool(data["requires_grad"]))
 
 
 def _dtype(name: str) -> torch.dtype:
-    found = getattr(torch, name)
-    if not isinstance(found, torch.dtype):
-        raise NotPlain(f"{name} is no type of tensors")
-    return found
+    dtype = getattr(torch, name)
+    if not isinstance(dtype, torch.dtype):
+        raise NotPlain(f"{name} is not a tensor's dtype")
+    return dtype

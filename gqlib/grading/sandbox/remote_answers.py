@@ -1,16 +1,16 @@
 """Tests in a process in which no student's code ever runs.
 
-A submission has two forks. One runs the student's cells; the other has run the set-up cell, and
-runs those tests that can be kept apart from the answers. There an answer is a stand-in
-(:class:`Answer`): calling it sends its arguments to the other fork, where the function runs, and
-brings back what it returned, as plain data (``plain``) over a socket of their own. A student's code
-never sees the test, and nothing that it does to its own process changes what the test finds. A
-function that the test gives an answer is copied (``arguments``), and what an answer returns can be
-differentiated by what it was given: the gradient is asked of the process where the answer ran.
+A submission has two forks. One runs the student's cells. The other runs the set-up cell and the
+tests that can be kept apart from the answers. There an answer is a stand-in (:class:`Answer`):
+calling it sends its arguments to the first fork, where the function runs, and brings back what it
+returned, as plain data (``serialise``) over a socket. A student's code never sees the test, and
+nothing that it does to its own process changes what the test finds. A function among the arguments
+is copied (``arguments``). A result can be differentiated by the arguments: the process where the
+answer ran computes the gradient.
 
-A test whose values are more than that (a network, say) can't be kept apart: it runs beside the
-answers, under ``guard``. Which tests those are, the solution tells: each that it passes apart is
-run apart for everybody.
+A test whose values are more than that (a network, say) can't be kept apart: it runs in the process
+of the answers, under ``guard``. The solution decides which tests those are: each that it passes
+apart is run apart for everybody.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from torch.autograd.function import once_differentiable
 from gqlib.course import checks
 from gqlib.grading.sandbox import messages
 from gqlib.grading.sandbox.arguments import Arguments
-from gqlib.grading.sandbox.plain import NotPlain, pack, unpack
+from gqlib.grading.sandbox.serialise import NotPlain, pack, unpack
 from gqlib.grading.sandbox.shell import Shell
 
 #: Bytes of one tensor or array that an answer returns: more than the solution's may have.
@@ -51,15 +51,15 @@ class Answers:
 
     def look_up(self, names: set[str]) -> dict[str, Any]:
         """Those of these names that the student's notebook has."""
-        found = self._ask({"names": sorted(names)})["names"]
+        values = self._ask({"names": sorted(names)})["names"]
         return {
             name: Answer(self, name) if value == "callable" else unpack(value[0])
-            for name, value in found.items()
+            for name, value in values.items()
             if name in names
         }
 
     def call(self, name: str, arguments: tuple[Any, ...], others: dict[str, Any]) -> Any:
-        """Have an answer run, and return what it returns or raise what it raises."""
+        """Run an answer, and return what it returns or raise what it raises."""
         __tracebackhide__ = True
         given = Arguments()
         packed = given.pack([list(arguments), others])
@@ -78,12 +78,12 @@ class Answers:
         return unpack(reply["value"], with_gradient)
 
     def _differentiate(self, number: int, gradient: torch.Tensor) -> list[torch.Tensor | None]:
-        """What a gradient by a result of an answer is by each leaf of its arguments."""
+        """The gradient of a result, carried back to each leaf of the arguments."""
         reply = self._run({"graph": number, "gradient": pack(gradient, _LIMIT)})
         return list(unpack(reply["value"]))
 
     def _run(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Have code of the answers run; an exception is raised as it was there."""
+        """Run code of the answers; an exception is raised as it was there."""
         __tracebackhide__ = True
         reply = self._ask(request)
         self._shell.show_outputs([from_dict(o) for o in reply["outputs"] if messages.is_output(o)])
@@ -127,7 +127,7 @@ class _Through(torch.autograd.Function):
 
 
 def wanted(source: str, space: dict[str, Any]) -> set[str]:
-    """The names that a test reads, and nobody but the student can have given a value."""
+    """The names that a test reads and only the student can have defined."""
     nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)]
     own = {node.id for node in nodes if not isinstance(node.ctx, ast.Load)}
     others = {node.id for node in nodes} - own - space.keys()
@@ -143,13 +143,13 @@ def _exception(name: str, text: str, traceback: list[str]) -> BaseException:
         error: BaseException = kind(str(text))
     except TypeError:  # one that wants more than a text
         error = type(str(name), (Exception,), {})(str(text))
-    # Behind the traceback of the test, whose line tells what may be shown to a student.
+    # After the traceback of the test, whose line tells what may be shown to a student.
     error.add_note("\n".join(["In the answer:", *map(str, traceback)]))
     return error
 
 
 class Asked:
-    """The process of the answers, as the tests' one asks it.
+    """The process of the answers: it serves the requests of the tests' process.
 
     Args:
         shell: Has the student's names.
@@ -161,7 +161,7 @@ class Asked:
         self._graphs: list[tuple[torch.Tensor, list[torch.Tensor]]] = []
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """What is said to a request."""
+        """The reply to a request."""
         if "names" in request:
             self._graphs.clear()  # of the test before
             return {"names": dict(_named(self._shell.user_ns, request["names"]))}
@@ -184,7 +184,7 @@ class Asked:
 
         def with_gradient(part: Any) -> Any:
             if type(part) is not torch.Tensor or not (part.requires_grad and given.leaves):
-                return None  # where there is nothing to differentiate by, the result is a number
+                return None  # nothing to differentiate by: the result travels as numbers
             self._graphs.append((part, given.leaves))
             return {"graph": len(self._graphs) - 1, "value": pack(part.detach(), _LIMIT)}
 

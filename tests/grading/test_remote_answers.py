@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from gqlib.grading.sandbox.apart import wanted
-from gqlib.grading.sandbox.plain import NotPlain, pack, unpack
 from gqlib.grading.sandbox.pool import Cell, Executed, Pool
+from gqlib.grading.sandbox.remote_answers import wanted
+from gqlib.grading.sandbox.serialise import NotPlain, pack, unpack
 from tests.grading.test_sandbox import LIMITS, earns, printed
 
 SET_UP = Cell("import torch\nfrom gqlib.course import checks\nlimit = 3", "set-up")
