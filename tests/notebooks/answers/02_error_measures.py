@@ -489,7 +489,7 @@ def gaussian_kl(mu0, var0, mu1, var1):
     return 0.5 * ((var1 / var0).log() - 1 + var0 / var1 + (mu0 - mu1) ** 2 / var0).sum(-1)
 
 
-@mutant("the second law is taken as standard normal", breaks="test_gaussian_kl_values")
+@mutant("the second distribution is taken as standard normal", breaks="test_gaussian_kl_values")
 def gaussian_kl(mu0, var0, mu1, var1):
     terms = -var0.log() - 1 + var0 + mu0**2 + 0 * (mu1 + var1)
     return 0.5 * terms.sum(-1)

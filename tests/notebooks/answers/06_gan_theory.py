@@ -590,7 +590,7 @@ def value_at_optimum(p_data, p_model):
     return sum(torch.nan_to_num(term, nan=0.0).sum(-1) for term in terms)
 
 
-@variant("a loop over laws and outcomes")
+@variant("a loop over distributions and outcomes")
 def value_at_optimum(p_data, p_model):
     values = []
     rows = p_data.reshape(-1, p_data.shape[-1]).tolist()
@@ -613,7 +613,7 @@ def value_at_optimum(p_data, p_model):
     return 2 * entropy(m) - entropy(p_data) - entropy(p_model) - math.log(4)
 
 
-@variant("only the outcomes that both laws have, since the others add 0")
+@variant("only the outcomes that both distributions have, since the others add 0")
 def value_at_optimum(p_data, p_model):
     total = p_data + p_model
     terms = p_data * (p_data / total).log() + p_model * (p_model / total).log()
