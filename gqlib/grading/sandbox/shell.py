@@ -170,7 +170,7 @@ class Shell(InteractiveShell):
             result = self.run_cell(source, store_history=not trusted)  # type: ignore[no-untyped-call]
         error = result.error_before_exec or result.error_in_exec
         if error is not None:
-            # The error is shown even if a student's code changed the list or the exception's display.
+            # The error shows even if a student's code changed the list or the exception's display.
             outputs = json.loads(json.dumps(outputs))
             if not any(output["output_type"] == "error" for output in outputs):
                 name = type(error).__name__
