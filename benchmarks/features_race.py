@@ -1,12 +1,12 @@
-"""A folder of images to InceptionV3 features, beside pytorch-fid and torch-fidelity.
+"""From a folder of images to InceptionV3 features, compared with pytorch-fid and torch-fidelity.
 
     python benchmarks/features_race.py --output race.json
 
 All three read the same PNG files and run the same network with the same random weights (speed does
-not depend on them) on the CPU with two threads, each in its default batches and with its default
-readers of files. They take turns; the median of three counts. The clock starts with the folder's
-path and stops with the features; networks are loaded before. Each peer is raced with its own way
-of resizing, so that the features must be the same.
+not depend on them) on the CPU with two threads, each with its default batches and file readers.
+They take turns; the median of three counts. The clock starts with the folder's path and stops with
+the features; networks are loaded before. Ours resizes in each peer's way, so that the features must
+be the same.
 
 The exit status says whether ours was at least as fast as both, and the features equal.
 """
@@ -38,7 +38,7 @@ from gqlib.features.inception import _random_weights
 
 REPETITIONS = 3
 BAR = 1.0
-#: Features of the same weights and pixels differ by rounding only, in units of their own spread.
+#: Features of the same weights and pixels differ by rounding only, in units of their spread.
 AGREEMENT = 1e-4
 
 #: From a folder to float32 features (N, 2048), rows in the order of the file names.
@@ -46,7 +46,7 @@ Extraction = Callable[[Path], torch.Tensor]
 
 
 def make_images(folder: Path, count: int, side: int) -> None:
-    """PNG files of smooth colours with some noise, as photographs compress."""
+    """PNG files of smooth colours with some noise, which compress as photographs do."""
     random = np.random.default_rng(0)
     for i in range(count):
         colours = random.integers(0, 256, (8, 8, 3), dtype=np.uint8)
@@ -106,7 +106,7 @@ def race(peer: Peer, resize: str, weights: Path, folder: Path, count: int) -> di
     contenders = {OURS: ours(weights, resize), peer.name: peer.run(weights)}
     with tempfile.TemporaryDirectory() as few:
         make_images(Path(few), 4, 32)
-        for run in contenders.values():  # first calls are nobody's time
+        for run in contenders.values():  # first calls are not timed
             run(Path(few))
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     features = {}

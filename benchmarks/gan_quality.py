@@ -1,14 +1,14 @@
 """How good are the digits of the DCGAN that lesson 07 trains, and how much do seeds differ?
 
-The lesson's recipe on the 60,000 training digits, once for each seed. Judged is the averaged
-generator, by the Fréchet distance of 10,000 samples to the 10,000 test digits, in the 64 features
-of :func:`gqlib.features.digit_features`. The floor is the distance between the same test digits and
-the 10,000 training digits that the feature network has never seen: real digits reach no less. Bar:
-the median over seeds at most 16 times the floor, with at most 95 s of training on 2 threads.
+The lesson's recipe on the 60,000 training digits, once for each seed. The averaged generator is
+judged by the Fréchet distance of 10,000 samples to the 10,000 test digits, in the 64 features of
+:func:`gqlib.features.digit_features`. The floor is the distance between the same test digits and
+the 10,000 training digits that the feature network has never seen: real digits get no less. Bar:
+the median over seeds is at most 16 times the floor, with at most 95 s of training on 2 threads.
 
     python benchmarks/gan_quality.py --json quality.json
 
-Each seed is written to the file when it is done, and a second call goes on with the others. The
+Each seed is written to the file when it is done, and a second call continues with the others. The
 exit status says whether the bar was met.
 """
 

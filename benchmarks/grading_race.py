@@ -1,14 +1,14 @@
-"""A class graded by ``gqlib grade``, beside ``nbgrader autograde`` as nbgrader comes.
+"""A class graded by ``gqlib grade``, compared with plain ``nbgrader autograde``.
 
     python benchmarks/grading_race.py [--submissions 200] [--plain 200] [--output race.json]
 
-Both commands grade the same submissions of lesson 02, one after the other: of each exercise a
-student has the right answer, none, or a wrong one, and no two submissions are the same. ``--plain``
-says how many of them nbgrader grades, which takes its time. Both clocks include the start of the
+Both commands grade the same submissions of lesson 02, one after the other. For each exercise a
+student has the right answer, none, or a wrong one, and no two submissions are equal. ``--plain``
+says how many of them nbgrader grades, since it is slow. Both clocks include the start of the
 command. The points of both must be equal.
 
-What the sandbox costs is the time of a submission whose cell and test do nothing; that of the
-solution stands beside it.
+The cost of the sandbox is the time of a submission whose cell and test do nothing; the solution's
+time is shown too.
 
 The exit status says whether ours was at least six times as fast, the points equal, and the sandbox
 cheap.

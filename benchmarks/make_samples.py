@@ -7,7 +7,7 @@ pixels' probabilities.
 
     python benchmarks/make_samples.py --output gqlib/data/samples
 
-It takes about three minutes on two cores. Another machine rounds otherwise: the samples come out
+It takes about three minutes on two cores. Another machine rounds differently: the samples come out
 alike, not equal.
 """
 

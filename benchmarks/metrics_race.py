@@ -1,19 +1,18 @@
-"""The metrics beside the packages that practitioners use: seconds, memory and answers, in one run.
+"""The metrics compared with packages that practitioners use: seconds, memory and answers.
 
     python benchmarks/metrics_race.py --output race.json
     python benchmarks/metrics_race.py --jobs frechet kernel
     python benchmarks/metrics_race.py --quick
 
 Contenders of a job get the same float32 features and take turns, three times each, or until they
-have used 25 seconds; the median counts, the faster one of two. All use two threads. Peak memory is
-that of a process of its own.
+have used 25 seconds; the median counts, or the faster one of two. All use two threads. Peak memory
+is measured in a separate process.
 
 Bars are for features x = z Aᵀ with the columns of a Gaussian A times exp(−j/200), whose spectrum
-decays as that of Inception features does; both sides have one A. Beside them are reported
-independent features and, of the Fréchet distance, fakes whose A correlates by 0.9 with the real
-one's. A is divided by 16, to about the scale of Inception's features: NumPy's power is four times
-slower where x·y/D + 1 < 0, as happens on a larger scale, and that would count against
-torch-fidelity's kernel.
+decays as that of Inception features does; both sides have one A. Also reported are independent
+features and, for the Fréchet distance, fakes whose A correlates by 0.9 with the real one's. A is
+divided by 16, to about the scale of Inception's features. On a larger scale x·y/D + 1 < 0 occurs,
+where NumPy's power is four times slower, which would count against torch-fidelity's kernel.
 
 Peers come with ``pip install '.[bench]'``; one that is missing is skipped with a line that says
 so. The exit status says whether every bar was met; ``--quick`` runs small sizes, sets no bars on
@@ -48,7 +47,7 @@ from gqlib import metrics
 
 THREADS = 2
 REPETITIONS = 3
-#: No run is started of a contender that has used this many seconds on a job.
+#: A contender that has used this many seconds on a job does not start another run.
 ENOUGH = 25.0
 #: Seconds before each run, in which the last one's idle threads stop to look for work.
 PAUSE = 0.5
@@ -274,7 +273,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Race:
-    """Seconds of ours beside those of peers, on n + n samples of d features."""
+    """Our seconds compared with those of peers, on n + n samples of d features."""
 
     key: str
     title: str
@@ -295,7 +294,7 @@ class Race:
 
 @dataclass(frozen=True)
 class Memory:
-    """Peak memory of one call, each size in a process of its own."""
+    """Peak memory of one call, each size in a separate process."""
 
     key: str
     title: str
@@ -418,7 +417,7 @@ def run_race(race: Race, missing: set[str], repetitions: int, pause: float) -> d
     contenders = {OURS: race.ours}
     contenders |= {p.name: p.run for p in race.peers if not missing.intersection(p.needs)}
     tiny = Data(40, 8, race.law)
-    for run in contenders.values():  # imports and first calls are nobody's time
+    for run in contenders.values():  # imports and first calls are not timed
         run(tiny)
     d = data(race.n, race.d, race.law)
     for name in race.ready:
@@ -649,7 +648,7 @@ def write_json(path: Path, report: dict[str, Any]) -> None:
 
 
 def limit_threads() -> None:
-    """Two threads for PyTorch and, where threadpoolctl is there, for NumPy's and SciPy's BLAS."""
+    """Two threads for PyTorch and, if threadpoolctl is there, for NumPy's and SciPy's BLAS."""
     import scipy.linalg  # noqa: F401  (its BLAS is another one than NumPy's)
 
     torch.set_num_threads(THREADS)

@@ -4,12 +4,12 @@ The VAE of lesson 05 and the DCGAN of lesson 07 are each trained twice from the 
 :func:`gqlib.training.fit`, which draws batches from one tensor on the device, and by a loop over a
 DataLoader that serves MNIST as torchvision does (each image becomes a PIL image, then a tensor,
 :class:`vae_race.ExampleImages`) and moves each batch to the device. The updates are the same
-functions; only the way of the data differs.
+functions; only the path of the data differs.
 
     python benchmarks/training_race.py --json race.json
 
 All four alternate in one process, and the first updates of each run are not counted. ``--workers``
-gives the DataLoader processes of its own.
+gives the DataLoader worker processes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ State = Mapping[str, nn.Module | torch.optim.Optimizer]
 
 
 def prepared(model: str, device: torch.device) -> tuple[training.Step, State]:
-    """A fresh network, its step, and what the step changes."""
+    """A new network, its step, and what the step changes."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         if model == "vae":

@@ -1,6 +1,6 @@
-"""PyTorch's VAE example against this library: time to the example's own test loss.
+"""PyTorch's VAE example compared with this library: time to the example's test loss.
 
-``examples/vae`` of PyTorch, told again here with its choices: a ReLU perceptron
+``examples/vae`` of PyTorch, written again here with its choices: a ReLU perceptron
 784-400-20-400-784, sigmoid outputs, cross-entropy plus KL summed over the batch, Adam at 1e-3,
 batches of 128 that a DataLoader puts together image by image (PIL image, then ``ToTensor``), and
 a test of all 10,000 images after each epoch. It trains for 4 epochs; images are not saved.

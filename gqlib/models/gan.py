@@ -1,7 +1,7 @@
 """The generative adversarial network: a small DCGAN, its training step, and averaged weights.
 
 A generator G makes images from latents z ~ N(0, I); a discriminator D gives each image a logit,
-high for real ones. The two take turns at their losses (:mod:`gqlib.models.adversarial`):
+high for real ones. The two take turns at descending their losses:
 
     D descends  -E[log D(x)] - E[log(1 - D(G(z)))],    G descends  -E[log D(G(z))]
 

@@ -52,7 +52,7 @@ def _chromium() -> str:
 
 
 def _missing(reason: str) -> NoReturn:
-    """Skip on a machine that lacks something, but never in the project's own checks."""
+    """Skip on a machine where something is missing, but never in the project's own checks."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)

@@ -58,7 +58,7 @@ class Lab:
     log: Path
 
     def open(self, notebook: Path, width: int = 1280, height: int = 900) -> Lesson:
-        """Open a notebook of the course in a page of its own, which starts its kernel."""
+        """Open a notebook of the course in a new page, which starts its kernel."""
         page = self.browser.new_context(viewport={"width": width, "height": height}).new_page()
         lesson = Lesson(page, notebook)
         page.on("pageerror", lambda error: lesson.errors.append(str(error)))

@@ -161,7 +161,7 @@ def test_nothing_else_was_said(worked: Lesson, lab: Lab) -> None:
 
 
 def _copy(lab: Lab, name: str, folder: str) -> Path:
-    """A copy of a lesson in a folder of its own, so that no test sees the work of another."""
+    """A copy of a lesson in its own folder, so that no test sees the work of another."""
     target = lab.course / folder / name / f"{name}.ipynb"
     target.parent.mkdir(parents=True)
     shutil.copy(lab.course / "lessons" / name / target.name, target)

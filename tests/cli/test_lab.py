@@ -22,7 +22,7 @@ class Started(Exception):
 
 @pytest.fixture
 def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with two lessons and what students leave beside them."""
+    """A folder with two lessons and other files that students leave there."""
     names = ("02_second/02_second", "01_first/01_first-Copy1", "01_first/01_first")
     for name in (*names, "01_first/.ipynb_checkpoints/01_first-checkpoint", "00_notes/mine"):
         path = tmp_path / "lessons" / f"{name}.ipynb"

@@ -1,4 +1,4 @@
-"""The planted generators have the law that they claim, and nothing else decides their draws."""
+"""The planted generators have the distribution that they claim; only `generator` decides draws."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def draw(n: int, seed: int) -> tuple[planted.Digits, dict[str, Tensor]]:
 
 
 def judge(n: int, seed: int, images: Tensor) -> Evaluation:
-    """Images beside the reference of a draw, their classes as the digit network sees them."""
+    """Images compared with the reference of a draw, with the digit network's classes for them."""
     digits, sets = draw(n, seed)
     net = load_digit_net()
     features = digit_features(images)

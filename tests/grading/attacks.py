@@ -1,8 +1,7 @@
-"""Hostile answers to an exercise, and what must be seen of them where it can be seen.
+"""Hostile answers to an exercise, and the tampering that must be reported.
 
-The exercise is to return twice a tensor; its tests, of which one runs apart from the answer and one
-beside it, use what tests use. None may earn their points, and each must leave those of another test
-alone.
+The exercise is to return twice a tensor. One of its tests runs apart from the answer and one in the
+same process. No hostile answer may earn their points or change those of another test.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ assert torch.allclose(got, 2 * x)
 np.testing.assert_allclose(got.numpy(), [0, 2, 4])
 checks.expect(got, [0, 2, 4], like=x)
 assert len(got) == 3"""
-#: The same, but a stand-in for the answer will not do: it must run beside the answer.
+#: The same, but a stand-in for the answer will not do: it must run in the answer's process.
 BESIDE = f"assert not hasattr(double, '_answers')\n{TEST}"
 OTHER = "assert math.pi > 3"
 

@@ -56,7 +56,7 @@ ANSWERS = {
     "a context": "import contextlib\ndef double(x):\n    with contextlib.suppress(ValueError):\n"
     "        return 2 * x",
 }
-#: Cells of their own, before the answer.
+#: Separate cells, before the answer.
 CELLS = {
     "none": "",
     "imports again": "import torch\nimport numpy as np\nfrom gqlib.course import checks",

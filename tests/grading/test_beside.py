@@ -1,4 +1,4 @@
-"""Which tests run beside the answers: those of the table in docs/grading.md, and no others."""
+"""Which tests run with the answers: those of the table in docs/grading.md, and no others."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_page_counts_its_table() -> None:
     beside = [name for lesson in LESSONS for name in written(lesson)]
     assert set(beside) < every
     assert f"Of the {len(every)} tests of lessons 00 to 11, {len(every) - len(beside)} run" in PAGE
-    assert f"These {len(beside)} tests run beside the answers" in PAGE
+    assert f"These {len(beside)} tests run with the answers" in PAGE
 
 
 @pytest.mark.whole

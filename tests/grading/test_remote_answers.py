@@ -1,4 +1,4 @@
-"""Tests in a process of their own: what travels, and what a test finds of an answer."""
+"""Tests in a separate process: what travels, and what a test sees of an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Divergences against closed forms, numerical integrals and their own laws."""
+"""Divergences compared with closed forms, numerical integrals and their properties."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The Fréchet distance: closed forms, laws it must obey, and statistics that merge."""
+"""The Fréchet distance: closed forms, properties, and statistics that merge."""
 
 import math
 import socket
@@ -83,7 +83,7 @@ def test_few_samples_in_many_dimensions_is_the_small_problem_padded():
     )
 
 
-# --- laws
+# --- properties
 
 
 @pytest.mark.parametrize(("n", "d"), [(50, 8), (8, 50), (9000, 3), (3, 2)])
@@ -320,7 +320,7 @@ def test_extrapolation_takes_the_bias_off():
     assert result.values[-1] == pytest.approx(plain, rel=1e-9)
     assert result.slope > 0
     assert result.r2 > 0.9
-    # Both laws are equal: 0 but for the bias of the real side and noise.
+    # Both distributions are equal: 0 except for the bias of the real side and noise.
     assert abs(float(result)) < plain / 3
     assert float(result) == float(frechet_distance_infinity(x, y, seed=0))
     assert float(result) != float(frechet_distance_infinity(x, y, seed=1))
@@ -341,7 +341,7 @@ def test_extrapolation_has_an_interval():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_interval_of_an_extrapolation_below_zero_holds_it(seed):
-    # Between equal laws at these sizes the line overshoots: nothing is gained by hiding that.
+    # Between equal distributions at these sizes the line overshoots, and this test says so.
     x, y = normal(300, 16, 2 * seed), normal(100, 16, 2 * seed + 1)
     result = frechet_distance_infinity(x, y, confidence=0.95)
     assert result.interval.low <= float(result) <= result.interval.high

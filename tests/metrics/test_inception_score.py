@@ -113,7 +113,7 @@ def test_every_kind_of_array():
         assert float(inception_score(q)) == want
     onehot = torch.eye(4, dtype=torch.bool).repeat(12, 1)
     assert float(inception_score(onehot, splits=12)) == pytest.approx(4)
-    # Rounding of half precision over many classes is no error, and is divided out.
+    # Rounding of half precision over many classes is not an error, and is divided out.
     rough = draws(50, 1000).half()
     exact = rough.double() / rough.double().sum(1, keepdim=True)
     assert float(inception_score(rough)) == pytest.approx(float(inception_score(exact)), rel=1e-13)

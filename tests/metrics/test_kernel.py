@@ -81,7 +81,7 @@ def test_symmetric_float32_widened_and_arguments_kept():
 
 
 def test_unbiased():
-    # Equal laws: the mean over many small samples is 0, and both signs occur.
+    # Equal distributions: the mean over many small samples is 0, and both signs occur.
     x, y = normal(4000, 10, 4).reshape(400, 5, 20), normal(4000, 10, 5).reshape(400, 5, 20)
     values = np.array([float(kernel_distance(a, b)) for a, b in zip(x, y, strict=True)])
     assert abs(values.mean()) < 3 * values.std() / 20

@@ -174,7 +174,7 @@ def test_nulls():
     assert (
         copying_test(TRAIN, normal(400, 4, 2), normal(40, 4, 3), seed=5).expected != result.expected
     )
-    # Held-out samples and fakes of one law: half of the pairs are above.
+    # Held-out samples and fakes of one distribution: half of the pairs are above.
     holdout = normal(3000, 4, 2)
     faithful = authenticity(TRAIN, normal(3000, 4, 3), holdout)
     assert float(faithful) == pytest.approx(faithful.expected, abs=4 * math.sqrt(0.5 / 3000))

@@ -123,7 +123,7 @@ def test_single_precision_is_really_forced(precision):
     assert x.centred.dtype == {"single": torch.float32, "double": torch.float64}[precision]
 
 
-# --- closed forms and laws
+# --- closed forms and properties
 
 
 def test_balls_are_closed_and_a_point_is_no_neighbour_of_itself():

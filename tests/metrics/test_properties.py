@@ -28,7 +28,7 @@ few = settings(max_examples=20, deadline=None, derandomize=True)
 
 @st.composite
 def sets(draw, least=4, most=24):
-    """Two sets of features of one law or two, some with duplicates or on a lattice."""
+    """Two sets of features of one distribution or two, some with duplicates or on a lattice."""
     g = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
     d = draw(st.integers(1, 8))
     n, m = draw(st.integers(least, most)), draw(st.integers(least, most))

@@ -120,7 +120,7 @@ def test_what_is_to_be_expected_of_known_repeats():
         assert float(got) == 1
         assert got.distinct == pytest.approx(of)
         assert got.p_value < 1e-20
-    # A single one with noise on it is the noise's law at another scale.
+    # A single one with noise on it has the noise's distribution at another scale.
     assert float(repeats(x, few_prototypes(200, 8, 1, 1e-4, 2))) < 0.05
     fresh = repeats(x, normal(200, 8, 2))
     assert fresh.distinct == 200
@@ -312,7 +312,7 @@ def test_a_faithful_sample_alarms_no_more_often_than_its_p_says(law):
     for level in (0.003, 0.01, 0.05, 0.2, 0.5):
         assert (p <= level).mean() <= level + 3 * math.sqrt(level * (1 - level) / runs), level
     if "lattice" not in law and law != "binary":
-        assert (p <= 0.5).mean() > 0.2  # and is no idle 1
+        assert (p <= 0.5).mean() > 0.2  # and is not always 1
 
 
 def test_what_fakes_of_the_real_law_get():

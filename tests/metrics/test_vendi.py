@@ -82,7 +82,7 @@ def test_lengths_do_not_matter_not_even_extreme_ones():
     want = float(vendi_score(x))
     scale = torch.logspace(-200, 200, 12, dtype=torch.float64)[:, None]
     assert float(vendi_score(x * scale)) == pytest.approx(want, rel=1e-12)
-    # An all but zero row beside one of the largest numbers.
+    # An almost zero row next to one of the largest numbers.
     assert float(vendi_score([[1e-300, 0.0], [0.0, 1e300]])) == pytest.approx(2)
 
 

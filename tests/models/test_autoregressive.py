@@ -85,7 +85,7 @@ def test_log_prob_of_another_shape_gets_a_sentence() -> None:
 
 
 def chi_square(images: torch.Tensor, model: ar.PixelCNN) -> float:
-    """p-value of the counts of all 64 images under the model's exact law."""
+    """p-value of the counts of all 64 images under the model's exact distribution."""
     powers = 2 ** torch.arange(5, -1, -1)
     index = (images.flatten(1).long() * powers).sum(1)
     counts = torch.bincount(index, minlength=64).numpy()

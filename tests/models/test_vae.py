@@ -186,7 +186,7 @@ def test_iwae_bound_is_stable_and_grows_with_k() -> None:
 
 def test_active_units_counts_what_varies_over_the_data() -> None:
     mu = torch.randn(400, 4, generator=seeded()) * torch.tensor([1.0, 0.01, 0.3, 0.0])
-    mu += torch.tensor([5.0, 5.0, 0.0, -7.0])  # a mean far from 0 is no activity
+    mu += torch.tensor([5.0, 5.0, 0.0, -7.0])  # a mean far from 0 is not activity
     assert lesson_05.active_units(mu) == 2
     assert lesson_05.active_units(mu, threshold=0.5) == 1
 

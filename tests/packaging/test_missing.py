@@ -1,4 +1,4 @@
-"""Without matplotlib or torchvision, which the base install lacks, one sentence says what to do."""
+"""Without matplotlib or torchvision, which are extras, one sentence says what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FID's features beside those of published implementations, from the same random weights."""
+"""FID's features compared with published implementations, with the same random weights."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def features(n, d, seed, law="decaying"):
 
 
 def pair(n, d, law="decaying", near=False):
-    """Two sets, of one law (``near``) or of two."""
+    """Two sets, of one distribution (``near``) or of two."""
     y = features(n, d, 2, law)
     return features(n, d, 1, law), y if near else 1.2 * y + 0.3
 
@@ -143,7 +143,7 @@ def needs(*modules):
 
 
 def beside(*peers):
-    """Runs a test beside each of these adapters."""
+    """Runs a test with each of these adapters."""
     home = {
         "pytorch": "pytorch_fid",
         "clean": "cleanfid",
@@ -210,7 +210,7 @@ def test_frechet_distance_of_fewer_samples_than_features(n, peer):
 
     Rounding makes the D − N zero eigenvalues of the product of covariances about 1e-16 of the
     largest, of either sign, and the root lifts those to 1e-8: all of them add to the trace of the
-    root. Singular values of the data have nothing to lift; see the exact value beside it.
+    root. Singular values of the data have nothing to lift; compare the exact value.
     """
     x, y = pair(n, 2048)
     ours, theirs = float(metrics.frechet_distance(x, y)), peer(x, y)

@@ -138,7 +138,7 @@ def test_wasserstein_is_scipys_for_any_sizes(n: int, m: int) -> None:
     want = stats.wasserstein_distance(x.numpy(), y.numpy())
     assert float(adversarial.wasserstein_1d(x, y)) == pytest.approx(want)
     assert float(adversarial.wasserstein_1d(y, x)) == pytest.approx(want)
-    # The long lists, where every value is repeated, are the same two laws.
+    # The long lists, where every value is repeated, are the same two distributions.
     long = adversarial.wasserstein_1d(x.repeat(m), y.repeat(n))
     assert float(long) == pytest.approx(want)
 

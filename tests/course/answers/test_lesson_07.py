@@ -59,7 +59,7 @@ def test_a_dropped_class_is_found_and_an_unknown_one_too() -> None:
     assert not collapse.collapsed(torch.full((10,), 50), reference)
     lacking = torch.tensor([1000, 0, 1000])
     assert collapse.collapsed(torch.tensor([250, 1, 250]), lacking, level=1e-9)
-    # A class that neither has is no degree of freedom: as with two classes.
+    # A class that neither has is not a degree of freedom: as with two classes.
     got = collapse.collapse_p_value(torch.tensor([60, 0, 40]), lacking)
     assert got == pytest.approx(math.erfc(math.sqrt(2)))
 
