@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 from gqlib import __version__
 from gqlib._utils.installing import DISTRIBUTION, remedy
-from tests.packaging.tree import OFFLINE, base_environment, copy_tree, requirements, run
+from tests.packaging.tree import OFFLINE, ROOT, base_environment, copy_tree, requirements, run
 
 MNIST = [
     f"{part}-{kind}-ubyte.gz"
@@ -44,12 +44,16 @@ def test_contents(wheel: Path) -> None:
     wanted = {f"gqlib/data/mnist/{name}" for name in (*MNIST, "LICENSE")}
     wanted |= {"gqlib/features/digits.npz", "gqlib/py.typed", "gqlib/__init__.py"}
     assert wanted <= names
-    assert any(name.startswith("gqlib/jupyter/") and name.endswith(".json") for name in names)
+    assert any(name.startswith("gqlib/cli/jupyter/") and name.endswith(".json") for name in names)
+    # Whatever a page is made of.
+    pages = [*ROOT.glob("gqlib/**/*.html"), *ROOT.glob("gqlib/**/*.css")]
+    assert {path.name for path in pages} >= {"report.css", "page.html", "summary.html"}
+    assert {path.relative_to(ROOT).as_posix() for path in pages} <= names
     rooms = {name.split("/")[0] for name in names}
     assert {room for room in rooms if not room.endswith(".dist-info")} == {"gqlib"}
     # No tests, no notebooks, nothing that a build or a run left behind.
     kinds = {Path(name).suffix for name in names if name.startswith("gqlib/")}
-    assert kinds == {".py", ".typed", ".gz", ".npz", ".json", ""}
+    assert kinds == {".py", ".typed", ".gz", ".npz", ".json", ".html", ".css", ""}
     assert not [name for name in names if "test_" in name]
     # MNIST takes 11 MB and the samples 1 MB; 14 MB are quickly downloaded.
     assert 11e6 < wheel.stat().st_size < 14e6

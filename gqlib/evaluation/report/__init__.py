@@ -18,7 +18,7 @@ from gqlib._utils import atomic
 from gqlib.evaluation.report import _page, _terminal
 from gqlib.evaluation.report._content import FORMAT_VERSION, Content, ReportFigures
 from gqlib.evaluation.report._numbers import shown
-from gqlib.evaluation.report._words import STATE
+from gqlib.evaluation.report._words import STATES
 from gqlib.metrics import GaussianStatistics
 
 __all__ = ["FORMAT_VERSION", "Report", "ReportFigures"]
@@ -29,8 +29,8 @@ class Report(Content):
     """An evaluation with its verdicts, as text, JSON and a page; see :class:`Content`."""
 
     def __repr__(self) -> str:
-        found = ", ".join(f"{v.failure.label} {STATE[v.found]}" for v in self.verdicts)
-        return f"Report({shown(self.fake)} against {shown(self.real)}: {found})"
+        states = ", ".join(f"{v.failure.label} {STATES[v.found].words}" for v in self.verdicts)
+        return f"Report({shown(self.fake)} against {shown(self.real)}: {states})"
 
     def text(self, width: int = 80, colour: bool = False) -> str:
         """The report for a terminal of ``width`` columns, at least 24; in colours if asked."""

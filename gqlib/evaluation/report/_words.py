@@ -9,7 +9,31 @@ from gqlib.evaluation.report._numbers import number, percent, shown
 from gqlib.evaluation.verdicts import Verdict
 from gqlib.metrics import Evaluation, GapResult
 
-STATE = {True: "found", False: "not found", None: "not tested"}
+
+class State(NamedTuple):
+    """How a verdict is shown.
+
+    Attributes:
+        words: On the page and in a terminal.
+        sign: Before the words on the page, for readers who see no colour.
+        style: Its class in the style sheet.
+        mark: Before the failure in a terminal.
+        colour: There too, as an escape code.
+    """
+
+    words: str
+    sign: str
+    style: str
+    mark: str
+    colour: str
+
+
+#: By what was found.
+STATES = {
+    True: State("found", "▲", "found", "[!]", "1;31"),
+    False: State("not found", "○", "clear", "[ ]", "1"),
+    None: State("not tested", "–", "untested", "[-]", "2"),
+}
 
 
 class Words(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 import re
 
@@ -102,7 +103,7 @@ def test_many_groups_show_those_that_differ_most() -> None:
 def test_spectra_tell_of_fine_detail() -> None:
     real = 10.0 ** -torch.arange(21, dtype=torch.float64)
     markup = _spectra.spectra(real, 4 * real)
-    assert "4.00 times the real images'" in markup
+    assert "4.00 times the real images'" in html.unescape(markup)
     curves = re.findall(r'class="(real|fake)" stroke-width="2.5"[^>]*d="(M0 \d+L[^"]+)"/>', markup)
     assert [side for side, _ in curves] == ["real", "fake"]
     assert re.search(r'class="fake"[^>]*stroke-dasharray', markup)

@@ -14,9 +14,8 @@ from torch import Tensor
 
 import gqlib
 from gqlib.course import plots
-from gqlib.evaluation.report import Report, ReportFigures, _style
-from gqlib.evaluation.report._markup import printed
-from gqlib.evaluation.report._page import shares_of
+from gqlib.evaluation.report import Report, ReportFigures
+from gqlib.evaluation.report._page import printed, shares_of
 from gqlib.metrics import representation_gap
 from tests.evaluation.report.samples import (
     LABELS,
@@ -250,11 +249,17 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_contrast_is_enough_in_light_and_dark() -> None:
-    style = _style.for_page()
-    themes = [dict(re.findall(r"--gq-(\w+):(#\w{6})", rule)) for rule in style.split("@media")[:2]]
-    assert len(themes) == 2
-    for theme in themes:
+def themes(text: str) -> list[dict[str, str]]:
+    """The colours of the light and of the dark theme."""
+    rules = Page(text).style.split("}")
+    return [dict(named) for r in rules if (named := re.findall(r"--gq-(\w+):(#\w{6})", r))]
+
+
+def test_contrast_is_enough_in_light_and_dark(full: Report) -> None:
+    light, dark = themes(full.html())
+    assert themes(full._repr_html_()) == [light, dark]
+    assert light.keys() == dark.keys()
+    for theme in (light, dark):
         for back in ("paper", "shade"):
             for front, least in {
                 **dict.fromkeys(("ink", "soft", "link", "alarm", "calm"), 4.5),
@@ -264,8 +269,15 @@ def test_contrast_is_enough_in_light_and_dark() -> None:
                 assert (b + 0.05) / (a + 0.05) >= least, (front, back)
 
 
-def test_sides_have_the_colours_of_the_lessons_figures() -> None:
-    assert {*_style._COLOURS["real"], *_style._COLOURS["fake"]} <= set(plots.COLOURS)
+def test_sides_have_the_colours_of_the_lessons_figures(full: Report) -> None:
+    for theme in themes(full.html()):
+        assert {theme["real"], theme["fake"]} <= set(plots.COLOURS)
+
+
+def test_every_colour_is_used_and_every_use_is_a_colour(full: Report) -> None:
+    for text in (full.html(), full._repr_html_()):
+        light, _ = themes(text)
+        assert set(re.findall(r"var\(--gq-(\w+)\)", Page(text).style)) == set(light)
 
 
 def test_running_text_has_the_signs_of_print() -> None:
