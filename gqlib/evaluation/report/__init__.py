@@ -4,8 +4,9 @@ One :class:`Report` gives itself as text for a terminal, as JSON for programs, a
 file for readers; the page's content is also what a notebook shows. Each form says first what was
 found, then the numbers with what a faithful model would get, then what to be careful about.
 
-The words that all forms share stand in ``_words``, the forms in ``_terminal`` and ``_page``, and
-the page's pictures in ``_images``, ``_map``, ``_charts`` and ``_spectra``.
+The words that all forms share stand in ``_words``, the forms in ``_terminal`` and ``_page``, the
+page's markup and style in ``templates`` and ``report.css``, and its pictures in ``_images``,
+``_map``, ``_charts`` and ``_spectra``.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def intervals(rows: Sequence[Row]) -> Markup:
         _KEY_VALUE,
         f" measured{whisker}, ",
         _KEY_TICK,
-        " what a faithful model would get. Each line has a scale of its own.",
+        " what a faithful model would get. Each line has its own scale.",
     )
 
 
@@ -99,7 +99,7 @@ def groups(gap: GapResult, shares: Mapping[Any, float] | None = None) -> Markup:
     """How much each group gains or loses among the fakes, with intervals.
 
     Args:
-        gap: What :func:`gqlib.metrics.representation_gap` found.
+        gap: What :func:`gqlib.metrics.representation_gap` gives.
         shares: Share of each group among the real samples. With it the shares themselves are drawn,
             and without it only their differences.
     """

@@ -88,17 +88,18 @@ def _values(report: Content) -> dict[str, Any]:
     e, figures = report.evaluation, report.figures
     lines = {line.key: line for line in all_lines(e)}
     verdicts = {verdict.failure: verdict for verdict in report.verdicts}
+    nearest = "real" if e.authenticity is None else "training"
     return {
         "report": report,
         "e": e,
         "failures": [_failure(verdicts[name], e, lines) for name in WORDS],
-        "caution": any(v.found is False for v in report.verdicts) and CAUTION,
+        "caution": CAUTION if any(v.found is False for v in report.verdicts) else "",
         "glance": _glance(lines),
         "whole": _known(lines, _WHOLE),
         "definitions": DEFINITIONS,
         "map": _feature_map(figures, report.seed),
-        "nearest": "real" if e.authenticity is None else "training",
-        "pairs": _pairs(figures, "real" if e.authenticity is None else "training"),
+        "nearest": nearest,
+        "pairs": _pairs(figures, nearest),
         "walls": _walls(figures),
         "spectra": _both_spectra(figures),
         "groups": _groups(e.representation_gap, figures.real_labels),

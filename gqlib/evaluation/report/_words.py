@@ -90,8 +90,8 @@ WORDS = {
     ),
 }
 
-#: Where anything was not found.
-CAUTION = "Not found is no proof of absence: each verdict says what it may have missed."
+#: Shown if anything was not found.
+CAUTION = "Not found is not proof of absence: each verdict says what it may have missed."
 
 
 def heading(failure: Failure) -> str:
@@ -164,8 +164,8 @@ def details(verdict: Verdict, e: Evaluation) -> str:
     groups = [name for item in verdict.evidence for name in item.groups]
     if verdict.failure == Failure.bias and e.representation_gap is not None:
         return _shifted(e.representation_gap.without(groups))
-    found = any(item.significant for item in verdict.evidence if item.groups)
-    if verdict.failure == Failure.mode_collapse and found:
+    absent = any(item.significant for item in verdict.evidence if item.groups)
+    if verdict.failure == Failure.mode_collapse and absent:
         return f"Groups of which (almost) no fake was made: {', '.join(map(shown, groups))}."
     return ""
 
@@ -207,7 +207,7 @@ def count(n: int | None) -> str:
 
 
 def sentence(text: str) -> str:
-    """A warning as a sentence of its own."""
+    """A warning as a whole sentence."""
     text = shown(text).strip()
     text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -48,7 +48,7 @@ def test_wall_of_mixed_sizes_and_modes() -> None:
     pixels = decoded(_images.image_wall([red, noise(1, 100, 20)], "images"))
     assert pixels.shape == (100, 202, 3)
     assert (pixels[50, :100] == [255, 0, 0]).all()
-    # Above and beside an image of another shape there is grey.
+    # Above and next to an image of another shape there is grey.
     assert (pixels[0, :100] == 128).all()
     assert (pixels[:, 110] == 128).all()
 

@@ -140,6 +140,8 @@ def test_page_holds_everything_in_order(full: Report) -> None:
     assert "Fake: 3 images are JPEG files." in page.text
     for text in ("photos", "made", "digits", f"gqlib {gqlib.__version__}", "k = 5", "60 samples"):
         assert text in page.text
+    assert "Recall mode collapse" in page.text
+    assert "Precision noise and artifacts" in page.text
     kinds = len(PICTURES.neighbours) + 2
     assert len(page.all("img")) == kinds
     assert "Bińkowski" in page.text
@@ -150,12 +152,12 @@ def test_found_and_not_found_are_told_in_words(bad: Report) -> None:
     assert all(states.values()), states
     page = check_page(bad.html())
     assert page.text.count("▲ found") == 8
-    assert "no proof of absence" not in page.text
+    assert "proof of absence" not in page.text
     assert "0 (30.0 percentage points too many), 1 (30.0 too few)." in page.text
     good = make(evaluation(fake_labels=LABELS, fake=normal(9)), figures=ReportFigures())
     page = check_page(good.html())
     assert "○ not found" in page.text
-    assert "Not found is no proof of absence" in page.text
+    assert "Not found is not proof of absence" in page.text
     assert page.text.count("would not show") >= 3
 
 
