@@ -87,7 +87,11 @@ def test_installed_wheel_works(wheel: Path, tmp_path: Path) -> None:
         "from gqlib import data, features, metrics\n"
         "assert pathlib.Path(gqlib.__file__).is_relative_to(sys.prefix), gqlib.__file__\n"
         "images = data.load('mnist', 'test').images[:100]\n"
-        "print(tuple(features.digit_features(images).shape))"
+        "x = features.digit_features(images)\n"
+        "print(tuple(x.shape))\n"
+        "from gqlib.evaluation import Report\n"
+        "report = Report(evaluation=metrics.evaluate(x[:50], x[50:]), real='a', fake='b')\n"
+        "assert '<h1>Quality report</h1>' in report.html()"
     )
     assert run(python, "-c", program, cwd=tmp_path).strip() == "(100, 64)"
     command = python.with_name("gqlib")
