@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from gqlib._utils.templates import environment
 
 if TYPE_CHECKING:
     from gqlib.grading.grade import Submission
@@ -14,85 +16,49 @@ if TYPE_CHECKING:
 _BAR = 40
 _HAND = "written answers are graded by hand, in the formgrader"
 
-_STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}
-h1{margin-bottom:0}h2{margin:2rem 0 .5rem;font-size:1.15rem}p{margin:.3rem 0}
-table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .6rem;
-border-bottom:1px solid #ddd;vertical-align:top}th{position:sticky;top:0;background:#fff}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
-.bars{display:grid;grid-template-columns:max-content 1fr;gap:.15rem .7rem;max-width:36rem}
-.bars div{background:#3b6ea8;color:#222;white-space:nowrap;min-height:1.4em}
-.bars div span{position:relative;left:100%;padding-left:.4rem}
-.bars b{font-weight:400;text-align:right;font-variant-numeric:tabular-nums}
-tr.problem td:first-child{border-left:4px solid #c0392b}
-tr.seen td:first-child{border-left:4px solid #d68910}
-"""
 
-
-def as_text(lesson: str, found: Sequence[Submission], seconds: float) -> str:
+def as_text(lesson: str, submissions: Sequence[Submission], seconds: float) -> str:
     """What became of a lesson's submissions, in lines of text."""
-    parts = [f"{lesson}: {_overview(found, seconds)}"]
-    graded = _graded(found)
+    parts = [f"{lesson}: {_overview(submissions, seconds)}"]
+    graded = _graded(submissions)
     if graded:
         counts = _counts(graded)
         width = max(count for _, count in counts)
         lines = [_centre(graded)]
         lines += [f"  {name:>9}  {'█' * round(_BAR * n / width)} {n}" for name, n in counts]
         parts.append("\n".join(lines))
-    for title, rows in _lists(found):
+    for title, rows in _lists(submissions):
         if rows:
             parts.append("\n".join([title, *(f"  {student}: {text}" for student, text in rows)]))
     return "\n\n".join(parts)
 
 
-def as_page(lesson: str, found: Sequence[Submission], seconds: float) -> str:
+def as_page(lesson: str, submissions: Sequence[Submission], seconds: float) -> str:
     """The same as a page, with a row for each student; no script, and nothing fetched."""
-    title = f"Grading of {lesson}"
-    parts = [f"<h1>{escape(title)}</h1><p>{escape(_overview(found, seconds))}</p>"]
-    graded = _graded(found)
-    if graded:
-        counts = _counts(graded)
-        width = max(count for _, count in counts)
-        bars = "".join(
-            f'<b>{name}</b><div style="width:{85 * n / width:.1f}%"><span>{n}</span></div>'
-            for name, n in counts
-        )
-        parts.append(f"<h2>Points</h2><p>{_centre(graded)}</p><div class=bars>{bars}</div>")
-    for heading, rows in _lists(found):
-        if rows:
-            items = "".join(f"<li><b>{escape(s)}</b>: {escape(text)}</li>" for s, text in rows)
-            parts.append(f"<h2>{heading}</h2><ul>{items}</ul>")
-    head = "<th>Student<th class=n>Points<th class=n>Seconds<th>Not graded because<th>Seen"
-    body = "".join(map(_row, found))
-    parts.append(f"<h2>Everybody</h2><table><thead><tr>{head}</thead><tbody>{body}</tbody></table>")
-    return (
-        f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{escape(title)}'
-        f"</title><style>{_STYLE}</style></head>\n<body>{''.join(parts)}</body>\n</html>\n"
+    graded = _graded(submissions)
+    page = environment(Path(__file__).parent).get_template("summary.html")
+    return page.render(
+        lesson=lesson,
+        overview=_overview(submissions, seconds),
+        centre=_centre(graded) if graded else "",
+        counts=_counts(graded) if graded else [],
+        lists=_lists(submissions),
+        submissions=submissions,
     )
 
 
-def _row(submission: Submission) -> str:
-    kind = "problem" if submission.problem else "seen" if submission.flags else ""
-    points = "–" if submission.score is None else f"{submission.score:g}"
-    return (
-        f'<tr class="{kind}"><td>{escape(submission.student)}<td class=n>{points}'
-        f"<td class=n>{submission.seconds:.1f}<td>{escape(submission.problem)}"
-        f"<td>{escape(', '.join(submission.flags))}"
-    )
-
-
-def _overview(found: Sequence[Submission], seconds: float) -> str:
-    graded, fresh = len(_graded(found)), sum(s.fresh for s in found)
+def _overview(submissions: Sequence[Submission], seconds: float) -> str:
+    graded, fresh = len(_graded(submissions)), sum(s.fresh for s in submissions)
     speed = f", {60 * fresh / seconds:.0f} a minute" if fresh and seconds > 0 else ""
     return (
-        f"{len(found)} submissions, {graded} graded ({fresh} of them now), "
-        f"{len(found) - graded} not; {seconds:.0f} s{speed}"
+        f"{len(submissions)} submissions, {graded} graded ({fresh} of them now), "
+        f"{len(submissions) - graded} not; {seconds:.0f} s{speed}"
     )
 
 
-def _graded(found: Sequence[Submission]) -> list[tuple[float, float]]:
+def _graded(submissions: Sequence[Submission]) -> list[tuple[float, float]]:
     """Points, and how many there were to be had."""
-    return [(s.score, s.max_score) for s in found if s.score is not None]
+    return [(s.score, s.max_score) for s in submissions if s.score is not None]
 
 
 def _centre(graded: Sequence[tuple[float, float]]) -> str:
@@ -112,8 +78,8 @@ def _counts(graded: Sequence[tuple[float, float]]) -> list[tuple[str, int]]:
     return [(f"{i * step:g}–{(i + 1) * step:g}", count) for i, count in enumerate(counts)]
 
 
-def _lists(found: Sequence[Submission]) -> list[tuple[str, list[tuple[str, str]]]]:
+def _lists(submissions: Sequence[Submission]) -> list[tuple[str, list[tuple[str, str]]]]:
     return [
-        ("Not graded", [(s.student, s.problem) for s in found if s.problem]),
-        ("Seen of tampering", [(s.student, ", ".join(s.flags)) for s in found if s.flags]),
+        ("Not graded", [(s.student, s.problem) for s in submissions if s.problem]),
+        ("Seen of tampering", [(s.student, ", ".join(s.flags)) for s in submissions if s.flags]),
     ]

@@ -203,7 +203,7 @@ def test_the_command_says_what_became_of_the_class(course: Path) -> None:
     assert "broken: " in run.stdout
     assert "evil: replaced math.pi" in run.stdout
     text = page.read_text(encoding="utf-8")
-    assert "<td>evil<td class=n>1" in text
+    assert '<td>evil</td>\n<td class="n">1</td>' in text
     assert "<script" not in text
     assert "3/3" in run.stderr
     assert "students/min" in run.stderr

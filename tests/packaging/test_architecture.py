@@ -31,7 +31,7 @@ ALLOWED = {
 }
 #: What a room may import of others' packages, where that is little; dots are left out.
 FOREIGN = {
-    "_utils": {"numpy", "torch"},
+    "_utils": {"jinja2", "numpy", "torch"},
     "data": {"numpy", "torch", "torchvision"},
     "models": {"numpy", "torch"},
     "metrics": {"numpy", "scipy", "torch"},

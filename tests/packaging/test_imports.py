@@ -8,7 +8,7 @@ import sys
 import pytest
 
 #: Loaded only when used.
-HEAVY = ("matplotlib", "torchvision", "nbgrader", "pandas", "IPython", "PIL")
+HEAVY = ("jinja2", "matplotlib", "torchvision", "nbgrader", "pandas", "IPython", "PIL")
 
 TIMED = """
 import time, torch

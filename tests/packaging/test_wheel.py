@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from gqlib import __version__
 from gqlib._utils.installing import DISTRIBUTION, remedy
 from gqlib.grading.sandbox import bubblewrap
-from tests.packaging.tree import OFFLINE, base_environment, copy_tree, requirements, run
+from tests.packaging.tree import OFFLINE, ROOT, base_environment, copy_tree, requirements, run
 
 MNIST = [
     f"{part}-{kind}-ubyte.gz"
@@ -47,11 +47,15 @@ def test_contents(wheel: Path) -> None:
     wanted |= {"gqlib/features/digits.npz", "gqlib/py.typed", "gqlib/__init__.py"}
     assert wanted <= names
     assert any(name.startswith("gqlib/cli/jupyter/") and name.endswith(".json") for name in names)
+    # Whatever a page is made of.
+    pages = [*ROOT.glob("gqlib/**/*.html"), *ROOT.glob("gqlib/**/*.css")]
+    assert {path.name for path in pages} >= {"report.css", "page.html", "summary.html"}
+    assert {path.relative_to(ROOT).as_posix() for path in pages} <= names
     rooms = {name.split("/")[0] for name in names}
     assert {room for room in rooms if not room.endswith(".dist-info")} == {"gqlib"}
     # No tests, no notebooks, nothing that a build or a run left behind.
     kinds = {Path(name).suffix for name in names if name.startswith("gqlib/")}
-    assert kinds == {".py", ".typed", ".gz", ".npz", ".json", ".conf", ""}
+    assert kinds == {".py", ".typed", ".gz", ".npz", ".json", ".html", ".css", ".conf", ""}
     assert not [name for name in names if "test_" in name]
     # MNIST takes 11 MB and the samples 1 MB; 14 MB are quickly downloaded.
     assert 11e6 < wheel.stat().st_size < 14e6
@@ -85,7 +89,11 @@ def test_installed_wheel_works(wheel: Path, tmp_path: Path) -> None:
         "from gqlib import data, features, metrics\n"
         "assert pathlib.Path(gqlib.__file__).is_relative_to(sys.prefix), gqlib.__file__\n"
         "images = data.load('mnist', 'test').images[:100]\n"
-        "print(tuple(features.digit_features(images).shape))"
+        "x = features.digit_features(images)\n"
+        "print(tuple(x.shape))\n"
+        "from gqlib.evaluation import Report\n"
+        "report = Report(evaluation=metrics.evaluate(x[:50], x[50:]), real='a', fake='b')\n"
+        "assert '<h1>Quality report</h1>' in report.html()"
     )
     assert run(python, "-c", program, cwd=tmp_path).strip() == "(100, 64)"
     command = python.with_name("gqlib")

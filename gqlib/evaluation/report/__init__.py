@@ -4,8 +4,9 @@ One :class:`Report` gives itself as text for a terminal, as JSON for programs, a
 file for readers; the page's content is also what a notebook shows. Each form says first what was
 found, then the numbers with what a faithful model would get, then what to be careful about.
 
-The words that all forms share stand in ``_words``, the forms in ``_terminal`` and ``_page``, and
-the page's pictures in ``_images``, ``_map``, ``_charts`` and ``_spectra``.
+The words that all forms share stand in ``_words``, the forms in ``_terminal`` and ``_page``, the
+page's markup and style in ``templates`` and ``report.css``, and its pictures in ``_images``,
+``_map``, ``_charts`` and ``_spectra``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from gqlib._utils import atomic
 from gqlib.evaluation.report import _page, _terminal
 from gqlib.evaluation.report._content import FORMAT_VERSION, Content, ReportFigures
 from gqlib.evaluation.report._numbers import shown
-from gqlib.evaluation.report._words import STATE
+from gqlib.evaluation.report._words import STATES
 from gqlib.metrics import GaussianStatistics
 
 __all__ = ["FORMAT_VERSION", "Report", "ReportFigures"]
@@ -29,8 +30,8 @@ class Report(Content):
     """An evaluation with its verdicts, as text, JSON and a page; see :class:`Content`."""
 
     def __repr__(self) -> str:
-        found = ", ".join(f"{v.failure.label} {STATE[v.found]}" for v in self.verdicts)
-        return f"Report({shown(self.fake)} against {shown(self.real)}: {found})"
+        states = ", ".join(f"{v.failure.label} {STATES[v.found].words}" for v in self.verdicts)
+        return f"Report({shown(self.fake)} against {shown(self.real)}: {states})"
 
     def text(self, width: int = 80, colour: bool = False) -> str:
         """The report for a terminal of ``width`` columns, at least 24; in colours if asked."""

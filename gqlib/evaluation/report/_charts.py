@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
+from markupsafe import Markup
+
 from gqlib.evaluation.report._numbers import number, shown, signs
-from gqlib.evaluation.report._svg import Scale, figure, key
+from gqlib.evaluation.report._svg import Scale, chart, element, figure, joined, key
 from gqlib.metrics import GapResult, Interval
 
 #: Groups on the chart of groups.
@@ -40,41 +41,39 @@ class Row:
 _ROW = 62
 
 
-def intervals(rows: Sequence[Row]) -> str:
+def intervals(rows: Sequence[Row]) -> Markup:
     """A dot with its whiskers a row, and a tick where a faithful model would be."""
-    body = []
-    for i, row in enumerate(rows):
-        place = Scale(row.low, row.high).at
-        top = i * _ROW
-        line = top + 27
-        body.append(
-            f'<text x="0" y="{top + 14}">{escape(row.label)} '
-            f'<tspan class="s">{escape(row.about)}</tspan></text>'
-            f'<text x="100%" y="{top + 14}" text-anchor="end">{signs(number(row.value))}</text>'
-            f'<line class="axis" x1="0" x2="100%" y1="{line}" y2="{line}"/>'
-            f'<text class="s" x="0" y="{line + 22}">{_end(row.low)}</text>'
-            f'<text class="s" x="100%" y="{line + 22}" text-anchor="end">'
-            f"{_end(row.high)}</text>"
-        )
-        if row.expected is not None:
-            x = place(row.expected)
-            body.append(f'<line class="tick" x1="{x}" x2="{x}" y1="{line - 8}" y2="{line + 8}"/>')
-        if row.interval is not None:
-            a, b = place(row.interval.low), place(row.interval.high)
-            body.append(f'<line class="whisker" x1="{a}" x2="{b}" y1="{line}" y2="{line}"/>')
-        body.append(f'<circle class="dot" cx="{place(row.value)}" cy="{line}" r="5.5"/>')
+    body = [_interval_row(row, i * _ROW) for i, row in enumerate(rows)]
     alt = "; ".join(_spoken(row) for row in rows)
-    chart = (
-        f'<svg role="img" aria-label="{escape(alt)}" width="100%" height="{len(rows) * _ROW}">'
-        f"{''.join(body)}</svg>"
-    )
     levels = [row.interval.level for row in rows if row.interval is not None]
     whisker = f" with its {100 * levels[0]:g} % interval" if levels else ""
-    caption = (
-        f"{_KEY_VALUE} measured{whisker}, {_KEY_TICK} what a faithful model would get. Each line "
-        "has a scale of its own."
+    return figure(
+        chart(alt, body, width="100%", height=len(rows) * _ROW),
+        _KEY_VALUE,
+        f" measured{whisker}, ",
+        _KEY_TICK,
+        " what a faithful model would get. Each line has its own scale.",
     )
-    return figure(chart, caption)
+
+
+def _interval_row(row: Row, top: int) -> Markup:
+    at = Scale(row.low, row.high).at
+    y, below = top + 27, top + 49
+    about = element("tspan", row.about, class_="s")
+    parts = [
+        element("text", row.label, " ", about, x=0, y=top + 14),
+        element("text", signs(number(row.value)), x="100%", y=top + 14, text_anchor="end"),
+        element("line", class_="axis", x1=0, x2="100%", y1=y, y2=y),
+        element("text", _end(row.low), class_="s", x=0, y=below),
+        element("text", _end(row.high), class_="s", x="100%", y=below, text_anchor="end"),
+    ]
+    if row.expected is not None:
+        x = at(row.expected)
+        parts.append(element("line", class_="tick", x1=x, x2=x, y1=y - 8, y2=y + 8))
+    if row.interval is not None:
+        low, high = at(row.interval.low), at(row.interval.high)
+        parts.append(element("line", class_="whisker", x1=low, x2=high, y1=y, y2=y))
+    return joined([*parts, element("circle", class_="dot", cx=at(row.value), cy=y, r=5.5)])
 
 
 def _spoken(row: Row) -> str:
@@ -90,17 +89,17 @@ def _end(value: float) -> str:
 
 _KEY_VALUE = key(
     30,
-    '<line class="whisker" x1="1" x2="29" y1="6" y2="6"/>'
-    '<circle class="dot" cx="15" cy="6" r="5"/>',
+    element("line", class_="whisker", x1=1, x2=29, y1=6, y2=6),
+    element("circle", class_="dot", cx=15, cy=6, r=5),
 )
-_KEY_TICK = key(8, '<line class="tick" x1="4" x2="4" y1="0" y2="12"/>')
+_KEY_TICK = key(8, element("line", class_="tick", x1=4, x2=4, y1=0, y2=12))
 
 
-def groups(gap: GapResult, shares: Mapping[Any, float] | None = None) -> str:
+def groups(gap: GapResult, shares: Mapping[Any, float] | None = None) -> Markup:
     """How much each group gains or loses among the fakes, with intervals.
 
     Args:
-        gap: What :func:`gqlib.metrics.representation_gap` found.
+        gap: What :func:`gqlib.metrics.representation_gap` gives.
         shares: Share of each group among the real samples. With it the shares themselves are drawn,
             and without it only their differences.
     """
@@ -118,57 +117,56 @@ def groups(gap: GapResult, shares: Mapping[Any, float] | None = None) -> str:
         for i, name in enumerate(names)
     ]
     level = gap.shift_intervals[names[0]].level
-    alt = "; ".join(_spoken_shift(name, gap) for name in names)
-    chart = (
-        f'<svg role="img" aria-label="{escape(alt)}" width="100%" height="{len(names) * row}">'
-        f"{''.join(body)}</svg>"
-    )
     few = ""
     if len(names) < len(gap.shifts):
         few = f" The {len(names)} groups that differ most, of {len(gap.shifts)}."
-    bars = f"Share of each group: {_KEY_REAL_BAR} real, {_KEY_FAKE_BAR} fake"
+    bars = ["Share of each group: ", _KEY_REAL_BAR, " real, ", _KEY_FAKE_BAR, " fake"]
     if shares is None:
-        bars = (
-            f"{_KEY_FAKE_BAR} How much larger (right) or smaller (left) each group's share is "
-            "among the fakes"
-        )
-    return figure(chart, f"{bars}, with the {100 * level:g} % interval of the difference.{few}")
+        bars = [
+            _KEY_FAKE_BAR,
+            " How much larger (right) or smaller (left) each group's share is among the fakes",
+        ]
+    return figure(
+        chart(
+            "; ".join(_spoken_shift(name, gap) for name in names),
+            body,
+            width="100%",
+            height=len(names) * row,
+        ),
+        *bars,
+        f", with the {100 * level:g} % interval of the difference.{few}",
+    )
 
 
 def _group_row(
     name: Any, top: int, base: float, gap: GapResult, scale: Scale, with_shares: bool
-) -> str:
+) -> Markup:
     shift, interval = gap.shifts[name], gap.shift_intervals[name]
     start = scale.at(base)
     if with_shares:
         text = f"{100 * base:.1f} % → {100 * max(base + shift, 0):.1f} %"
-        left, right = 0.0, base + shift
+        left, right, y = 0.0, base + shift, top + 35
+        origin = element("rect", class_="bar-real", x=0, y=top + 21, width=start, height=7)
     else:
         text = _points(shift)
-        left, right = min(shift, 0.0), max(shift, 0.0)
+        left, right, y = min(shift, 0.0), max(shift, 0.0), top + 29
+        origin = element("line", class_="axis", x1=start, x2=start, y1=top + 19, y2=top + 39)
     width = f"{scale.place(right) - scale.place(left):.2f}%"
-    line = top + (35 if with_shares else 29)
-    parts = [
-        f'<text x="0" y="{top + 14}">{escape(shown(name))}</text>'
-        f'<text x="100%" y="{top + 14}" text-anchor="end">{signs(text)}</text>'
-    ]
-    if with_shares:
-        parts.append(f'<rect class="bar-real" x="0" y="{top + 21}" width="{start}" height="7"/>')
-    else:
-        parts.append(
-            f'<line class="axis" x1="{start}" x2="{start}" y1="{top + 19}" y2="{top + 39}"/>'
-        )
     a, b = scale.at(base + interval.low), scale.at(base + interval.high)
-    parts.append(
-        f'<rect class="bar-fake" x="{scale.at(left)}" y="{line - 5}" width="{width}" height="10"/>'
+    return joined(
+        [
+            element("text", shown(name), x=0, y=top + 14),
+            element("text", signs(text), x="100%", y=top + 14, text_anchor="end"),
+            origin,
+            element("rect", class_="bar-fake", x=scale.at(left), y=y - 5, width=width, height=10),
+            # The whisker runs over the bar: its outline goes first.
+            *(
+                element("line", class_=stroke, x1=x1, x2=x2, y1=y - h, y2=y + h)
+                for stroke in ("halo", "whisker")
+                for x1, x2, h in ((a, b, 0), (a, a, 4), (b, b, 4))
+            ),
+        ]
     )
-    # The whisker runs over the bar: its outline goes first.
-    parts += [
-        f'<line class="{stroke}" x1="{x1}" x2="{x2}" y1="{line - h}" y2="{line + h}"/>'
-        for stroke in ("halo", "whisker")
-        for x1, x2, h in ((a, b, 0), (a, a, 4), (b, b, 4))
-    ]
-    return "".join(parts)
 
 
 def _points(shift: float) -> str:
@@ -182,5 +180,5 @@ def _spoken_shift(name: Any, gap: GapResult) -> str:
     )
 
 
-_KEY_REAL_BAR = key(20, '<rect class="bar-real" x="1" y="2.5" width="18" height="7"/>')
-_KEY_FAKE_BAR = key(20, '<rect class="bar-fake" x="0" y="1" width="20" height="10"/>')
+_KEY_REAL_BAR = key(20, element("rect", class_="bar-real", x=1, y=2.5, width=18, height=7))
+_KEY_FAKE_BAR = key(20, element("rect", class_="bar-fake", x=0, y=1, width=20, height=10))

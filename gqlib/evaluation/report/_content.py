@@ -102,13 +102,13 @@ class Content:
         }
 
     def json(self, indent: int | None = None) -> str:
-        """Strict JSON: what is no finite number becomes the string ``"inf"`` or ``"nan"``."""
+        """Strict JSON: a number that is not finite becomes the string ``"inf"`` or ``"nan"``."""
         return json.dumps(strict(self.to_dict()), indent=indent, allow_nan=False)
 
 
 def _verdict_dict(verdict: Verdict) -> dict[str, Any]:
-    found = asdict(verdict)
-    found["evidence"] = [
+    entry = asdict(verdict)
+    entry["evidence"] = [
         {**asdict(item), "interval": plain(item.interval)} for item in verdict.evidence
     ]
-    return found
+    return entry

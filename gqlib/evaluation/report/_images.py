@@ -6,7 +6,7 @@ import base64
 import io
 import math
 from collections.abc import Sequence
-from html import escape
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,14 @@ from torch import Tensor
 from gqlib._utils.mosaic import mosaic
 
 Pixels = npt.NDArray[np.uint8]
+
+
+class Picture(NamedTuple):
+    """What a page needs to show a picture: where it is, which is inside the page, and its text."""
+
+    source: str
+    alt: str
+
 
 #: Bytes that the PNG of a wall may have, and what is tried in turn to stay below: images, pixels.
 _WALL_BYTES = 400_000
@@ -28,7 +36,7 @@ _SHARP = 84
 _GAP, _GREY = 2, 128
 
 
-def image_wall(images: Sequence[Tensor], what: str) -> str:
+def image_wall(images: Sequence[Tensor], what: str) -> Picture:
     """Images side by side, as many and as large as a page can carry.
 
     Args:
@@ -44,12 +52,12 @@ def image_wall(images: Sequence[Tensor], what: str) -> str:
         if len(data) <= _WALL_BYTES:
             break
     count = min(shown, len(arrays))
-    return _img(data, f"{count} {what} side by side" if count > 1 else f"one of the {what}")
+    return _picture(data, f"{count} {what} side by side" if count > 1 else f"one of the {what}")
 
 
-def image_pair(fake: Tensor, nearest: Tensor, alt: str) -> str:
+def image_pair(fake: Tensor, nearest: Tensor, alt: str) -> Picture:
     """A fake on the left and the image nearest to it on the right: uint8 [C, H, W] each."""
-    return _img(png(_mosaic([_pixels(fake), _pixels(nearest)], _PAIR_SIDE)), alt)
+    return _picture(png(_mosaic([_pixels(fake), _pixels(nearest)], _PAIR_SIDE)), alt)
 
 
 def png(pixels: Pixels) -> bytes:
@@ -61,9 +69,8 @@ def png(pixels: Pixels) -> bytes:
     return buffer.getvalue()
 
 
-def _img(data: bytes, alt: str) -> str:
-    source = base64.b64encode(data).decode()
-    return f'<img alt="{escape(alt)}" src="data:image/png;base64,{source}">'
+def _picture(data: bytes, alt: str) -> Picture:
+    return Picture(f"data:image/png;base64,{base64.b64encode(data).decode()}", alt)
 
 
 def _pixels(image: Tensor) -> Pixels:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 import torch
+from markupsafe import Markup
 from torch import Tensor
 
 from gqlib.evaluation.report._numbers import percent
-from gqlib.evaluation.report._svg import figure, key
+from gqlib.evaluation.report._svg import chart, element, figure, key
 
 #: Points a side on the map.
 POINTS = 2000
@@ -56,47 +56,48 @@ def project(real: Tensor, fake: Tensor, seed: int = 0) -> Map:
     return Map(x @ axes, y @ axes, explained)
 
 
-def feature_map(found: Map) -> str:
+def feature_map(points: Map) -> Markup:
     """Two panels of the same map, each side in front of the other once."""
-    extent = found.real.amax(0) - found.real.amin(0)
+    extent = points.real.amax(0) - points.real.amin(0)
     extent = extent.max().clamp_min(1e-9)
-    middle = (found.real.amax(0) + found.real.amin(0)) / 2
-    scaled = [((t - middle) / (1.4 * extent) + 0.5) * 1000 for t in (found.real, found.fake)]
+    middle = (points.real.amax(0) + points.real.amin(0)) / 2
+    scaled = [((t - middle) / (1.4 * extent) + 0.5) * 1000 for t in (points.real, points.fake)]
     outside = int(((scaled[1] < 0) | (scaled[1] > 1000)).any(1).sum())
     x, y = (t.clamp(8, 992).round().to(torch.int64).tolist() for t in scaled)
     dots, crosses = _dots(x), _crosses(y)
-    axes = f"two axes that hold {percent(found.explained)} of the real features' variance"
-    front = (
-        f'<path class="back" stroke-width="1" d="{crosses}"/>'
-        f'<path class="real" stroke-width="3.5" d="{dots}"/>'
+    held = percent(points.explained)
+    real_in_front = _panel(
+        "Real in front",
+        f"Map of {len(x):,} real samples, as dots, over the fakes: two axes that hold {held} of "
+        "the real features' variance",
+        element("path", class_="back", stroke_width=1, d=crosses),
+        element("path", class_="real", stroke_width=3.5, d=dots),
     )
-    back = (
-        f'<path class="back" stroke-width="3.5" d="{dots}"/>'
-        f'<path class="fake" stroke-width="{1.8 if len(y) < 500 else 1}" d="{crosses}"/>'
+    fake_in_front = _panel(
+        "Fake in front",
+        f"The same map with {len(y):,} fakes, as crosses, over the real",
+        element("path", class_="back", stroke_width=3.5, d=dots),
+        element("path", class_="fake", stroke_width=1.8 if len(y) < 500 else 1, d=crosses),
     )
-    beyond = ""
-    if outside:
-        beyond = f" {outside:,} fakes lie beyond the edge and are drawn on it."
-    panels = (
-        (
-            "Real in front",
-            front,
-            f"Map of {len(x):,} real samples, as dots, over the fakes: {axes}",
-        ),
-        ("Fake in front", back, f"The same map with {len(y):,} fakes, as crosses, over the real"),
+    beyond = f" {outside:,} fakes lie beyond the edge and are drawn on it." if outside else ""
+    return figure(
+        element("div", real_in_front, fake_in_front, class_="gq-two"),
+        _KEY_DOT,
+        " real, ",
+        _KEY_CROSS,
+        " fake. Each sample is a point on the two axes along which the real features vary most; "
+        f"they hold {held} of the variance. Where the first panel has dots and the second no "
+        "crosses, fakes are missing; crosses where there are no dots are fakes unlike the real "
+        f"samples.{beyond}",
     )
-    parts = [
-        f'<div><p class="gq-panel">{title}</p><svg class="gq-map" viewBox="0 0 1000 1000" '
-        f'role="img" aria-label="{escape(alt)}">{body}</svg></div>'
-        for title, body, alt in panels
-    ]
-    caption = (
-        f"{_KEY_DOT} real, {_KEY_CROSS} fake. Each sample is a point on the two axes along which "
-        f"the real features vary most; they hold {percent(found.explained)} of the variance. Where "
-        "the first panel has dots and the second no crosses, fakes are missing; crosses where "
-        f"there are no dots are fakes unlike the real samples.{beyond}"
+
+
+def _panel(title: str, alt: str, *shapes: Markup) -> Markup:
+    return element(
+        "div",
+        element("p", title, class_="gq-panel"),
+        chart(alt, shapes, class_="gq-map", viewBox="0 0 1000 1000"),
     )
-    return figure(f'<div class="gq-two">{"".join(parts)}</div>', caption)
 
 
 def _dots(points: Sequence[Sequence[int]]) -> str:
@@ -107,5 +108,5 @@ def _crosses(points: Sequence[Sequence[int]]) -> str:
     return "".join(f"M{x - 7} {993 - y}l14 14m-14 0l14-14" for x, y in points)
 
 
-_KEY_DOT = key(12, '<path class="real" stroke-width="6" d="M6 6h0"/>')
-_KEY_CROSS = key(12, '<path class="fake" stroke-width="2" d="M2 2l8 8m-8 0l8-8"/>')
+_KEY_DOT = key(12, element("path", class_="real", stroke_width=6, d="M6 6h0"))
+_KEY_CROSS = key(12, element("path", class_="fake", stroke_width=2, d="M2 2l8 8m-8 0l8-8"))

@@ -17,7 +17,7 @@ from gqlib.evaluation.report._numbers import (
 )
 from gqlib.evaluation.report._words import (
     CAUTION,
-    STATE,
+    STATES,
     count,
     details,
     heading,
@@ -63,12 +63,11 @@ class _Text:
         return "\n\n".join(parts)
 
     def _verdict(self, verdict: Verdict) -> str:
-        mark = {True: "[!]", False: "[ ]", None: "[-]"}[verdict.found]
-        code = {True: "1;31", False: "1", None: "2"}[verdict.found]
-        head = f"{mark} {heading(verdict.failure)}: {STATE[verdict.found]}"
+        state = STATES[verdict.found]
+        head = f"{state.mark} {heading(verdict.failure)}: {state.words}"
         e = self.report.evaluation
         body = " ".join(filter(None, (measured(verdict, e), details(verdict, e), judged(verdict))))
-        return f"{self._code(head, code)}\n{self._wrapped(body, start='    ', hang='    ')}"
+        return f"{self._code(head, state.colour)}\n{self._wrapped(body, start='    ', hang='    ')}"
 
     def _table(self) -> str:
         lines = all_lines(self.report.evaluation)

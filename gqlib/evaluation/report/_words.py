@@ -9,7 +9,31 @@ from gqlib.evaluation.report._numbers import number, percent, shown
 from gqlib.evaluation.verdicts import Verdict
 from gqlib.metrics import Evaluation, GapResult
 
-STATE = {True: "found", False: "not found", None: "not tested"}
+
+class State(NamedTuple):
+    """How a verdict is shown.
+
+    Attributes:
+        words: On the page and in a terminal.
+        sign: Before the words on the page, for readers who see no colour.
+        style: Its class in the style sheet.
+        mark: Before the failure in a terminal.
+        colour: There too, as an escape code.
+    """
+
+    words: str
+    sign: str
+    style: str
+    mark: str
+    colour: str
+
+
+#: By what was found.
+STATES = {
+    True: State("found", "▲", "found", "[!]", "1;31"),
+    False: State("not found", "○", "clear", "[ ]", "1"),
+    None: State("not tested", "–", "untested", "[-]", "2"),
+}
 
 
 class Words(NamedTuple):
@@ -66,8 +90,8 @@ WORDS = {
     ),
 }
 
-#: Where anything was not found.
-CAUTION = "Not found is no proof of absence: each verdict says what it may have missed."
+#: Shown if anything was not found.
+CAUTION = "Not found is not proof of absence: each verdict says what it may have missed."
 
 
 def heading(failure: Failure) -> str:
@@ -140,8 +164,8 @@ def details(verdict: Verdict, e: Evaluation) -> str:
     groups = [name for item in verdict.evidence for name in item.groups]
     if verdict.failure == Failure.bias and e.representation_gap is not None:
         return _shifted(e.representation_gap.without(groups))
-    found = any(item.significant for item in verdict.evidence if item.groups)
-    if verdict.failure == Failure.mode_collapse and found:
+    absent = any(item.significant for item in verdict.evidence if item.groups)
+    if verdict.failure == Failure.mode_collapse and absent:
         return f"Groups of which (almost) no fake was made: {', '.join(map(shown, groups))}."
     return ""
 
@@ -183,7 +207,7 @@ def count(n: int | None) -> str:
 
 
 def sentence(text: str) -> str:
-    """A warning as a sentence of its own."""
+    """A warning as a whole sentence."""
     text = shown(text).strip()
     text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 import re
 
@@ -20,26 +21,26 @@ def normal(n: int, d: int, seed: int = 0) -> Tensor:
 @pytest.mark.parametrize(("n", "d"), [(300, 5), (20, 50), (7, 1), (1, 3), (2500, 3)])
 def test_map_finds_the_axes_of_the_real_features(n: int, d: int) -> None:
     x = normal(n, d).double() * torch.linspace(3, 1, d)
-    found = _map.project(x, x + 1)
-    assert found.real.shape == found.fake.shape == (min(n, _map.POINTS), 2)
+    points = _map.project(x, x + 1)
+    assert points.real.shape == points.fake.shape == (min(n, _map.POINTS), 2)
     if n <= _map.POINTS:
         singular = torch.linalg.svdvals(x - x.mean(0))
-        spread = found.real.square().sum(0).sqrt().sort(descending=True).values
+        spread = points.real.square().sum(0).sqrt().sort(descending=True).values
         unit = float((x - x.mean(0)).abs().max()) or 1
         expected = torch.zeros(2, dtype=torch.float64)
         expected[: len(singular[:2])] = singular[:2]
         torch.testing.assert_close(spread * unit, expected, atol=1e-6, rtol=1e-6)
         if n > 1:
             share = singular[:2].square().sum() / singular.square().sum()
-            assert found.explained == pytest.approx(float(share))
+            assert points.explained == pytest.approx(float(share))
 
 
 def test_map_of_huge_constant_and_half_precision_features() -> None:
     for x in (torch.full((9, 3), 2.0), 1e200 * normal(9, 3).double(), normal(9, 3).half()):
-        found = _map.project(x, x)
-        assert found.real.isfinite().all()
-        assert "NaN" not in _map.feature_map(found)
-        assert "nan" not in _map.feature_map(found)
+        points = _map.project(x, x)
+        assert points.real.isfinite().all()
+        assert "NaN" not in _map.feature_map(points)
+        assert "nan" not in _map.feature_map(points)
 
 
 def test_map_shows_both_sides_by_shape_and_tells_of_strays() -> None:
@@ -102,7 +103,7 @@ def test_many_groups_show_those_that_differ_most() -> None:
 def test_spectra_tell_of_fine_detail() -> None:
     real = 10.0 ** -torch.arange(21, dtype=torch.float64)
     markup = _spectra.spectra(real, 4 * real)
-    assert "4.00 times the real images'" in markup
+    assert "4.00 times the real images'" in html.unescape(markup)
     curves = re.findall(r'class="(real|fake)" stroke-width="2.5"[^>]*d="(M0 \d+L[^"]+)"/>', markup)
     assert [side for side, _ in curves] == ["real", "fake"]
     assert re.search(r'class="fake"[^>]*stroke-dasharray', markup)

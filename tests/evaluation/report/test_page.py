@@ -14,9 +14,8 @@ from torch import Tensor
 
 import gqlib
 from gqlib.course import plots
-from gqlib.evaluation.report import Report, ReportFigures, _style
-from gqlib.evaluation.report._markup import printed
-from gqlib.evaluation.report._page import shares_of
+from gqlib.evaluation.report import Report, ReportFigures
+from gqlib.evaluation.report._page import printed, shares_of
 from gqlib.metrics import representation_gap
 from tests.evaluation.report.samples import (
     LABELS,
@@ -141,6 +140,8 @@ def test_page_holds_everything_in_order(full: Report) -> None:
     assert "Fake: 3 images are JPEG files." in page.text
     for text in ("photos", "made", "digits", f"gqlib {gqlib.__version__}", "k = 5", "60 samples"):
         assert text in page.text
+    assert "Recall mode collapse" in page.text
+    assert "Precision noise and artifacts" in page.text
     kinds = len(PICTURES.neighbours) + 2
     assert len(page.all("img")) == kinds
     assert "Bińkowski" in page.text
@@ -151,12 +152,12 @@ def test_found_and_not_found_are_told_in_words(bad: Report) -> None:
     assert all(states.values()), states
     page = check_page(bad.html())
     assert page.text.count("▲ found") == 8
-    assert "no proof of absence" not in page.text
+    assert "proof of absence" not in page.text
     assert "0 (30.0 percentage points too many), 1 (30.0 too few)." in page.text
     good = make(evaluation(fake_labels=LABELS, fake=normal(9)), figures=ReportFigures())
     page = check_page(good.html())
     assert "○ not found" in page.text
-    assert "Not found is no proof of absence" in page.text
+    assert "Not found is not proof of absence" in page.text
     assert page.text.count("would not show") >= 3
 
 
@@ -250,11 +251,17 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_contrast_is_enough_in_light_and_dark() -> None:
-    style = _style.for_page()
-    themes = [dict(re.findall(r"--gq-(\w+):(#\w{6})", rule)) for rule in style.split("@media")[:2]]
-    assert len(themes) == 2
-    for theme in themes:
+def themes(text: str) -> list[dict[str, str]]:
+    """The colours of the light and of the dark theme."""
+    rules = Page(text).style.split("}")
+    return [dict(named) for r in rules if (named := re.findall(r"--gq-(\w+):(#\w{6})", r))]
+
+
+def test_contrast_is_enough_in_light_and_dark(full: Report) -> None:
+    light, dark = themes(full.html())
+    assert themes(full._repr_html_()) == [light, dark]
+    assert light.keys() == dark.keys()
+    for theme in (light, dark):
         for back in ("paper", "shade"):
             for front, least in {
                 **dict.fromkeys(("ink", "soft", "link", "alarm", "calm"), 4.5),
@@ -264,8 +271,15 @@ def test_contrast_is_enough_in_light_and_dark() -> None:
                 assert (b + 0.05) / (a + 0.05) >= least, (front, back)
 
 
-def test_sides_have_the_colours_of_the_lessons_figures() -> None:
-    assert {*_style._COLOURS["real"], *_style._COLOURS["fake"]} <= set(plots.COLOURS)
+def test_sides_have_the_colours_of_the_lessons_figures(full: Report) -> None:
+    for theme in themes(full.html()):
+        assert {theme["real"], theme["fake"]} <= set(plots.COLOURS)
+
+
+def test_every_colour_is_used_and_every_use_is_a_colour(full: Report) -> None:
+    for text in (full.html(), full._repr_html_()):
+        light, _ = themes(text)
+        assert set(re.findall(r"var\(--gq-(\w+)\)", Page(text).style)) == set(light)
 
 
 def test_running_text_has_the_signs_of_print() -> None:

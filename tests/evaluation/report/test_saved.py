@@ -24,11 +24,11 @@ def refuse(constant: str) -> None:
 
 
 def test_json_holds_all_numbers(full: Report) -> None:
-    found = json.loads(full.json(indent=2), parse_constant=refuse)
-    assert found == json.loads(full.json())
-    assert (found["format"], found["version"]) == ("gqlib report", 2)
-    assert found["gqlib"] == gqlib.__version__
-    assert found["inputs"] == {
+    saved = json.loads(full.json(indent=2), parse_constant=refuse)
+    assert saved == json.loads(full.json())
+    assert (saved["format"], saved["version"]) == ("gqlib report", 2)
+    assert saved["gqlib"] == gqlib.__version__
+    assert saved["inputs"] == {
         "real": "photos",
         "fake": "made",
         "extractor": "digits",
@@ -36,12 +36,12 @@ def test_json_holds_all_numbers(full: Report) -> None:
         "seed": 0,
         "level": 0.01,
     }
-    assert found["evaluation"] == json.loads(full.evaluation.json())
-    assert [v["failure"] for v in found["verdicts"]] == [v.failure for v in full.verdicts]
-    evidence = found["verdicts"][0]["evidence"][0]
+    assert saved["evaluation"] == json.loads(full.evaluation.json())
+    assert [v["failure"] for v in saved["verdicts"]] == [v.failure for v in full.verdicts]
+    evidence = saved["verdicts"][0]["evidence"][0]
     assert set(evidence) == {field.name for field in fields(Evidence)}
     assert set(evidence["interval"]) == {"low", "high", "level"}
-    assert found["warnings"][0] == "fake: 3 images are JPEG files"
+    assert saved["warnings"][0] == "fake: 3 images are JPEG files"
 
 
 def test_json_of_numbers_that_are_not_finite() -> None:
@@ -49,9 +49,9 @@ def test_json_of_numbers_that_are_not_finite() -> None:
     odd = replace(e, frechet_distance=replace(e.frechet_distance, value=math.inf))
     odd = replace(odd, expected={**e.expected, "kernel_distance": math.nan})
     report = make(odd)
-    found = json.loads(report.json(), parse_constant=refuse)
-    assert found["evaluation"]["frechet_distance"]["value"] == "inf"
-    assert found["evaluation"]["expected"]["kernel_distance"] == "nan"
+    saved = json.loads(report.json(), parse_constant=refuse)
+    assert saved["evaluation"]["frechet_distance"]["value"] == "inf"
+    assert saved["evaluation"]["expected"]["kernel_distance"] == "nan"
     assert "infinite" in check_page(report.html()).text
     assert "infinite" in report.text()
 
