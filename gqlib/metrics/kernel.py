@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import torch
 
-from gqlib.metrics._pairs import Points, Tile, around_real, visit
+from gqlib.metrics._pairs import BLOCKS, Blocks, Points, Tile, around_real, visit
 from gqlib.metrics._validate import Array, check_features, same_width, to_float64
 from gqlib.metrics.result import Result, check_level, normal_interval
 
@@ -198,10 +198,14 @@ def _square_sum(k: torch.Tensor) -> torch.Tensor:
 
 
 def _all_pairs(
-    x: torch.Tensor, y: torch.Tensor, kernel: str | Kernel, squares: bool = False
+    x: torch.Tensor,
+    y: torch.Tensor,
+    kernel: str | Kernel,
+    squares: bool = False,
+    blocks: Blocks = BLOCKS,
 ) -> KernelVisitor:
     """A visitor that has seen all pairs of ``x`` and ``y``."""
-    visitor = KernelVisitor(*around_real(x, y), kernel, squares)
+    visitor = KernelVisitor(*around_real(x, y, blocks), kernel, squares)
     visit(visitor.x, visitor.y, visitor)
     return visitor
 

@@ -12,7 +12,7 @@ from gqlib import data
 from gqlib.course.answers import lesson_10
 from gqlib.course.answers.lesson_10 import has_checkerboard
 from gqlib.data import disturbances, planted
-from gqlib.metrics.spectrum import radial_power_spectrum
+from gqlib.metrics.spectrum import PIXELS, _spectrum, radial_power_spectrum
 
 
 def noise(n, height, width, seed=0):
@@ -83,11 +83,10 @@ def test_white_noise_is_flat():
     assert float((found - 1).abs().max()) < 0.1
 
 
-def test_chunks_change_nothing(monkeypatch):
+def test_chunks_change_nothing():
     images = noise(7, 6, 6)
     whole = radial_power_spectrum(images)
-    monkeypatch.setattr(lesson_10, "PIXELS", 72)
-    torch.testing.assert_close(radial_power_spectrum(images), whole, rtol=1e-14, atol=0)
+    torch.testing.assert_close(_spectrum(images, pixels=72), whole, rtol=1e-14, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -109,9 +108,9 @@ def test_bad_input(images, words):
 # --- the pattern of period two
 
 
-def period_two(images):
+def period_two(images, pixels=PIXELS):
     """Amplitudes of the three waves in the images' mean, and their standard errors."""
-    waves = lesson_10._waves(images, "images")
+    waves = lesson_10._waves(images, "images", pixels)
     return waves.mean(0), waves.std(0) / len(images) ** 0.5
 
 
@@ -130,12 +129,11 @@ def test_amplitudes_of_planted_waves(height, width):
     assert float(error.max()) < 1e-15
 
 
-def test_amplitudes_against_alternating_sums(monkeypatch):
+def test_amplitudes_against_alternating_sums():
     images = noise(9, 8, 12) + 0.3
     each = torch.stack([(images * wave).mean((1, 2)) for wave in parity(8, 12)], 1)
-    for pixels in (lesson_10.PIXELS, 200):
-        monkeypatch.setattr(lesson_10, "PIXELS", pixels)
-        found, error = period_two(images)
+    for pixels in (PIXELS, 200):
+        found, error = period_two(images, pixels)
         torch.testing.assert_close(found, each.mean(0))
         torch.testing.assert_close(error, each.std(0) / 3)
 
