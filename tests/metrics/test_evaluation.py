@@ -25,11 +25,7 @@ from gqlib.metrics import (
 )
 from gqlib.metrics._pairs import Blocks
 from gqlib.metrics.evaluation import STAGES, _over_pairs
-
-
-def normal(n, d, seed=0, dtype=torch.float64):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=dtype)
-
+from tests.samples import normal
 
 REAL, FAKE, TRAIN, HOLDOUT = (
     normal(120, 4, 1),

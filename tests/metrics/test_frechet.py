@@ -22,10 +22,7 @@ from gqlib.metrics import (
 )
 from gqlib.metrics import frechet as module
 from gqlib.metrics.result import log_interval
-
-
-def normal(n, d, seed=0, dtype=torch.float64):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+from tests.samples import normal
 
 
 def mixed(n, d, seed=0):

@@ -9,10 +9,7 @@ import torch
 from gqlib.metrics import kernel_distance
 from gqlib.metrics._pairs import Blocks
 from gqlib.metrics.kernel import _all_pairs
-
-
-def normal(n, d, seed=0, dtype=torch.float64):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+from tests.samples import normal
 
 
 def plain(x, y):

@@ -15,10 +15,7 @@ from gqlib.metrics import memorisation as module
 from gqlib.metrics._pairs import Blocks
 from gqlib.metrics.memorisation import copying_z, nearest
 from gqlib.metrics.result import wilson_interval
-
-
-def normal(n, d, seed=0, dtype=torch.float64):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+from tests.samples import normal
 
 
 def integers(low, high, n, d, seed=0):

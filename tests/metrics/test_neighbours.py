@@ -16,10 +16,7 @@ from gqlib.metrics import neighbours as module
 from gqlib.metrics._pairs import Blocks
 from gqlib.metrics._split_half import DEGREES
 from gqlib.metrics._validate import check_features
-
-
-def normal(n, d, seed=0, dtype=torch.float64):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+from tests.samples import normal
 
 
 def integers(low, high, n, d, seed=0):

@@ -5,10 +5,7 @@ import torch
 
 from gqlib.metrics import _pairs as module
 from gqlib.metrics._pairs import Blocks
-
-
-def normal(n, d, seed=0, dtype=torch.float64):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+from tests.samples import normal
 
 
 def by_differences(x, y):

@@ -11,13 +11,10 @@ import torch
 from gqlib.metrics import RepeatsResult, repeats
 from gqlib.metrics._pairs import Blocks
 from gqlib.metrics.memorisation import _apart, nearest_other
+from tests.samples import normal
 
 #: The name of the module is that of its function.
 module = sys.modules[repeats.__module__]
-
-
-def normal(n, d, seed=0, dtype=torch.float64):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
 def integers(low, high, n, d, seed=0):

@@ -1,0 +1,12 @@
+"""Samples that many tests draw."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+
+def normal(n: int, d: int, seed: int | Generator = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Standard normal features, (n, d), from a seed or from what comes next of a generator."""
+    generator = seed if isinstance(seed, Generator) else Generator().manual_seed(seed)
+    return torch.randn(n, d, generator=generator, dtype=dtype)
