@@ -9,9 +9,12 @@ LESSON_FILES = $(wildcard solutions/*/*.ipynb)
 NBVAL = --nbval-lax --nbval-current-env --nbval-cell-timeout=600
 # One process a core, each with one thread; a file's tests stay together, as a notebook's must.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --dist=loadfile --no-loadscope-reorder $(NBVAL)
+# No notebook, browser, nbgrader or other package; of the lessons, one's answers are graded.
+QUICK = -m 'not slow and not whole and not nbgrader and not browser' --ignore=tests/peers \
+  -k 'not test_soundness or 02_error_measures'
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-all lint lessons notebooks grade-demo digits peers bench clean
+.PHONY: help lab test test-quick test-all lint lessons notebooks grade-demo digits peers bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -33,6 +36,9 @@ lab: $(VENV)/.ready-course  ## open JupyterLab at the course (LAB_FLAGS="--no-br
 
 test: $(VENV)/.ready-dev  ## run every test, as the project's own checks do
 	$(PYTEST) -m 'not whole' solutions tests $(TEST_FLAGS)
+
+test-quick: $(VENV)/.ready-dev  ## a little of every room, in about three minutes
+	$(PYTEST) $(QUICK) tests $(TEST_FLAGS)
 
 test-all: $(VENV)/.ready-dev  ## the same, and every mutant and variant through the real nbgrader
 	$(PYTEST) solutions tests $(TEST_FLAGS)

@@ -62,6 +62,7 @@ def test_trained_models_make_noise_but_copy_nothing(name: str) -> None:
     assert Failure.memorisation not in failures
 
 
+@pytest.mark.slow
 def test_a_faithful_model_is_seldom_accused() -> None:
     n, draws = 500, 100
     digits = planted.draw(1, 0)
