@@ -14,9 +14,12 @@ NBVAL = --nbval-lax --nbval-current-env --nbval-cell-timeout=600
 # One process a core, each with one thread; a file's tests stay together, as a notebook's must.
 PYTEST_IN = OMP_NUM_THREADS=1 $1/python -m pytest --numprocesses=logical --dist=loadfile --no-loadscope-reorder $(NBVAL)
 PYTEST = $(call PYTEST_IN,$(BIN))
+# No notebook, browser, nbgrader or other package; of the lessons, one's answers are graded.
+QUICK = -m 'not slow and not whole and not nbgrader and not browser' --ignore=tests/peers \
+  -k 'not test_soundness or 02_error_measures'
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-all test-oldest test-colab lint lessons notebooks grade-demo digits peers bench clean
+.PHONY: help lab test test-quick test-all test-oldest test-colab lint lessons notebooks grade-demo digits peers bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -63,6 +66,9 @@ lab: $(VENV)/.ready-course  ## open JupyterLab at the course (LAB_FLAGS="--no-br
 
 test: $(VENV)/.ready-dev  ## run every test, as the project's own checks do
 	$(PYTEST) -m 'not whole' solutions tests $(TEST_FLAGS)
+
+test-quick: $(VENV)/.ready-dev  ## a little of every room, in about three minutes
+	$(PYTEST) $(QUICK) tests $(TEST_FLAGS)
 
 test-all: $(VENV)/.ready-dev  ## the same, and every mutant and variant through the real nbgrader
 	$(PYTEST) solutions tests $(TEST_FLAGS)

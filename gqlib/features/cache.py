@@ -13,6 +13,7 @@ import zlib
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +24,6 @@ from torch import Tensor
 if TYPE_CHECKING:
     from gqlib.features.base import Extractor
 
-#: Rows, bytes and seconds after which a batch is written, whichever comes first.
-_BATCH_ROWS = 512
-_BATCH_BYTES = 16 << 20
-_BATCH_SECONDS = 30.0
-#: Seconds to wait while another process writes.
-_PATIENCE = 30.0
 #: The number goes up when the table changes, so that each version has its own file.
 _FILE = "features-1.sqlite"
 #: ``images`` are the rows' keys, 32 bytes each; the values are float32.
@@ -38,10 +33,35 @@ _TABLE = "batches (extractor TEXT, checksum INT, images BLOB, features BLOB, pro
 _TROUBLE = (OSError, sqlite3.Error, UnicodeDecodeError)
 
 
+@dataclass(frozen=True)
+class Limits:
+    """When a batch is written, and how long another process is waited for.
+
+    Attributes:
+        rows: Rows after which a batch is written.
+        size: Bytes after which it is, if they come first.
+        seconds: Seconds after which it is, if they come first.
+        patience: Seconds to wait for another process that writes.
+    """
+
+    rows: int = 512
+    size: int = 16 << 20
+    seconds: float = 30.0
+    patience: float = 30.0
+
+    def rows_of(self, features: Tensor) -> int:
+        """The rows of a batch of such features."""
+        return max(1, min(self.rows, self.size // max(1, 4 * features.shape[1])))
+
+
+LIMITS = Limits()
+
+
 class Cache:
     """The rows of one extractor in a folder's database; an error only adds to ``warnings``."""
 
-    def __init__(self, folder: Path, extractor: Extractor) -> None:
+    def __init__(self, folder: Path, extractor: Extractor, limits: Limits = LIMITS) -> None:
+        self.limits = limits
         # With the image, this identifies a row; the name includes weights and precision.
         self.identity = json.dumps([extractor.name, extractor.resize])
         self.path = folder / _FILE
@@ -89,7 +109,8 @@ class Cache:
         """Add rows, to be written now or together with the next ones."""
         self._waiting.append((keys, features, probabilities))
         self._rows += len(keys)
-        if self._rows >= _limit(features) or time.monotonic() - self._since > _BATCH_SECONDS:
+        late = time.monotonic() - self._since > self.limits.seconds
+        if late or self._rows >= self.limits.rows_of(features):
             self.flush()
 
     def flush(self) -> None:
@@ -109,8 +130,9 @@ class Cache:
                 database.executemany(
                     "DELETE FROM batches WHERE rowid = ? AND checksum IS ?", self._damaged
                 )
-                for start in range(0, len(keys), _limit(features)):
-                    part = slice(start, start + _limit(features))
+                step = self.limits.rows_of(features)
+                for start in range(0, len(keys), step):
+                    part = slice(start, start + step)
                     blobs = b"".join(keys[part]), _blob(features, part), _blob(probabilities, part)
                     row = (self.identity, self._checksum(blobs), *blobs)
                     database.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?)", row)
@@ -121,7 +143,7 @@ class Cache:
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
         """A connection for one use, since an open one must not survive a fork."""
-        connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
+        connection = sqlite3.connect(self.path, timeout=self.limits.patience, isolation_level=None)
         with closing(connection) as database:
             # Waiting for the disk would protect against a power cut only, not against a kill.
             database.execute("PRAGMA synchronous = OFF")
@@ -187,11 +209,6 @@ class Cache:
             f"features could not be kept in {self.path.parent} ({reason}): they will be computed "
             "again the next time"
         )
-
-
-def _limit(features: Tensor) -> int:
-    """The rows of a batch."""
-    return max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(1, 4 * features.shape[1])))
 
 
 def _blob(values: Tensor | None, part: slice) -> Any:

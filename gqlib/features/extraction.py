@@ -24,7 +24,7 @@ from torch import Tensor
 from gqlib._utils.distributed import rank_and_world
 from gqlib.data.images import Images
 from gqlib.features._pipeline import Item, Progress, Table, bar, batches, cores, keys_of, run
-from gqlib.features.cache import Cache
+from gqlib.features.cache import LIMITS, Cache, Limits
 
 if TYPE_CHECKING:
     from gqlib.features.base import Extractor
@@ -95,6 +95,23 @@ def extract(
             shape, features that are not finite, or an argument out of range.
         FileNotFoundError: An image has disappeared.
     """
+    return _extract(
+        images, extractor, batch_size, cache, progress, workers, with_probabilities, shard
+    )
+
+
+def _extract(
+    images: Images,
+    extractor: Extractor,
+    batch_size: int | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    progress: Progress = False,
+    workers: int | None = None,
+    with_probabilities: bool = False,
+    shard: tuple[int, int] = (0, 1),
+    limits: Limits = LIMITS,
+) -> Extracted:
+    """The same with other limits for the cache's batches."""
     rank, world = shard
     for name, value in (("batch_size", batch_size), ("workers", workers)):
         if value is not None and value < 1:
@@ -114,7 +131,7 @@ def extract(
 
     store = None
     if cache is not None and extractor.cacheable:
-        store = Cache(Path(cache).expanduser(), extractor)
+        store = Cache(Path(cache).expanduser(), extractor, limits)
     table = Table(len(share), extractor)
     missing, cached = set(first), 0
     if store is not None:

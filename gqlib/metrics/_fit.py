@@ -66,13 +66,13 @@ def fit_samples(t: torch.Tensor, name: str) -> Fit:
     return fit(GaussianStatistics.from_features(t), name)
 
 
-def _fit_by_qr(t: torch.Tensor) -> Fit:
+def _fit_by_qr(t: torch.Tensor, rows: int = _ROWS) -> Fit:
     """The fit of more samples than features: by a QR factorisation, which squares nothing."""
     origin = to_float64(t[:1])[0]
-    mean = torch.stack([offsets(rows, origin).sum(0) for rows in chunks(t, _ROWS)]).sum(0) / len(t)
+    mean = torch.stack([offsets(part, origin).sum(0) for part in chunks(t, rows)]).sum(0) / len(t)
     root = origin.new_empty(0, len(origin))
-    for rows in chunks(t, _ROWS):
-        root = torch.linalg.qr(torch.cat([root, offsets(rows, origin) - mean]), mode="r").R
+    for part in chunks(t, rows):
+        root = torch.linalg.qr(torch.cat([root, offsets(part, origin) - mean]), mode="r").R
     return Fit(origin + mean, root / math.sqrt(len(t) - 1), len(t), triangular=True)
 
 

@@ -33,7 +33,9 @@ def expected_frechet(real: torch.Tensor, fit: Fit, n: int, m: int) -> float:
     return (1 / n + 1 / m) * float(expected.product(z, z).mean())
 
 
-def standard_error(real: Fit, fake: Fit, x: torch.Tensor, y: torch.Tensor) -> float:
+def standard_error(
+    real: Fit, fake: Fit, x: torch.Tensor, y: torch.Tensor, rows: int = _ROWS
+) -> float:
     """Standard error of the distance, from each sample's influence.
 
     With T₁ the linear map that carries the first fit to the second one, a sample's influence is
@@ -46,14 +48,19 @@ def standard_error(real: Fit, fake: Fit, x: torch.Tensor, y: torch.Tensor) -> fl
     delta = real.mean - fake.mean
     variance = 0.0
     for side, t, axes, direction in ((real, x, u, delta), (fake, y, vt.T, -delta)):
-        influence = _influence(side, t, axes, s, direction)
+        influence = _influence(side, t, axes, s, direction, rows)
         variance += float(influence.var()) / len(t)
     quadratic = _quadratic_variance(real, fake, x, y)
     return math.sqrt(max(variance - 2 * quadratic, 0.0) + quadratic)
 
 
 def _influence(
-    side: Fit, t: torch.Tensor, axes: torch.Tensor, s: torch.Tensor, direction: torch.Tensor
+    side: Fit,
+    t: torch.Tensor,
+    axes: torch.Tensor,
+    s: torch.Tensor,
+    direction: torch.Tensor,
+    rows: int,
 ) -> torch.Tensor:
     """Each sample's influence on the distance, (N,)."""
     # (x − μ)ᵀT(x − μ) is the squared length of s^½ axesᵀ R⁻ᵀ (x − μ).
@@ -65,8 +72,8 @@ def _influence(
         inverse = torch.linalg.pinv(r @ r.T, hermitian=True) @ r
     project = (axes * s.sqrt()).T @ inverse
     parts = []
-    for rows in chunks(t, _ROWS):
-        centred = offsets(rows, side.mean)
+    for part in chunks(t, rows):
+        centred = offsets(part, side.mean)
         carried = (centred @ project.T).square().sum(1)
         parts.append(centred.square().sum(1) - carried + 2 * (centred @ direction))
     return torch.cat(parts)

@@ -16,14 +16,25 @@ import torch
 
 from gqlib.metrics._validate import chunks, offsets, to_float64
 
-#: Points a side of a tile: 8 MiB of float64 a tile, which stays in a processor's cache.
-TILE = 1024
-#: From this number of multiplications on, single precision is faster in spite of repeated checks.
-_LARGE = 1 << 31
-#: Rows that are widened to float64 at a time.
-_ROWS = 1024
-#: Values of float64 gathered at a time for exact distances (32 MiB).
-_GATHER = 1 << 22
+
+@dataclass(frozen=True)
+class Blocks:
+    """How much is done at a time; results do not depend on it.
+
+    Attributes:
+        tile: Points a side of a tile: 8 MiB of float64 a tile, which stays in a processor's cache.
+        rows: Rows that are widened to float64 at a time.
+        gather: Values of float64 gathered at a time for exact distances (32 MiB).
+        large: Multiplications from which on single precision is faster in spite of repeated checks.
+    """
+
+    tile: int = 1024
+    rows: int = 1024
+    gather: int = 1 << 22
+    large: int = 1 << 31
+
+
+BLOCKS = Blocks()
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,7 @@ class Points:
         squares: ‖offset‖², (N,), float64.
         along_centre: offset · centre, (N,), float64.
         slack: A squared distance from tiles is off by less than slack · (‖x‖² + ‖y‖²).
+        blocks: How much of the pass is done at a time.
     """
 
     given: torch.Tensor
@@ -45,6 +57,7 @@ class Points:
     squares: torch.Tensor
     along_centre: torch.Tensor
     slack: float
+    blocks: Blocks = BLOCKS
 
     def __len__(self) -> int:
         return len(self.given)
@@ -64,14 +77,16 @@ class Tile:
         return self.rows == self.columns
 
 
-def centre_of(x: torch.Tensor) -> torch.Tensor:
+def centre_of(x: torch.Tensor, rows: int = BLOCKS.rows) -> torch.Tensor:
     """The mean of the rows, (D,), in float64, accurate to all digits even far from 0."""
     origin = to_float64(x[:1])[0]
-    sums = [offsets(rows, origin).sum(0) for rows in chunks(x, _ROWS)]
+    sums = [offsets(part, origin).sum(0) for part in chunks(x, rows)]
     return origin + torch.stack(sums).sum(0) / len(x)
 
 
-def precision_for(n: int, m: int, d: int, device: torch.device) -> torch.dtype:
+def precision_for(
+    n: int, m: int, d: int, device: torch.device, large: int = BLOCKS.large
+) -> torch.dtype:
     """The type in which to multiply (n, d) by (d, m) matrices.
 
     Single precision is twice as fast on a CPU; comparisons that it leaves open are repeated
@@ -79,18 +94,20 @@ def precision_for(n: int, m: int, d: int, device: torch.device) -> torch.dtype:
     """
     single = (
         device.type == "cpu"
-        and n * m * d > _LARGE
+        and n * m * d > large
         and torch.get_float32_matmul_precision() == "highest"
     )
     return torch.float32 if single else torch.float64
 
 
-def points(x: torch.Tensor, centre: torch.Tensor, dtype: torch.dtype) -> Points:
+def points(
+    x: torch.Tensor, centre: torch.Tensor, dtype: torch.dtype, blocks: Blocks = BLOCKS
+) -> Points:
     """``x`` (N, D) with its offsets from ``centre`` (D,), in pieces: no second copy in float64."""
     centred = torch.empty(x.shape, dtype=dtype, device=centre.device)
     squares, along = centre.new_empty(len(x)), centre.new_empty(len(x))
-    for start in range(0, len(x), _ROWS):
-        rows = slice(start, start + _ROWS)
+    for start in range(0, len(x), blocks.rows):
+        rows = slice(start, start + blocks.rows)
         block = offsets(x[rows], centre)
         centred[rows], squares[rows] = block, block.square().sum(1)
         along[rows] = block @ centre
@@ -98,19 +115,20 @@ def points(x: torch.Tensor, centre: torch.Tensor, dtype: torch.dtype) -> Points:
     # The rounding error of a sum of d products is at most d units, and below 10 √d units with
     # practical certainty (Higham and Mary 2019, theorem 3.1); 8 more for the other operations.
     slack = torch.finfo(dtype).eps / 2 * (min(d, 10 * d**0.5) + 8)
-    return Points(x, centre, centred, squares, along, slack)
+    return Points(x, centre, centred, squares, along, slack, blocks)
 
 
-def around_real(x: torch.Tensor, y: torch.Tensor) -> tuple[Points, Points]:
+def around_real(x: torch.Tensor, y: torch.Tensor, blocks: Blocks = BLOCKS) -> tuple[Points, Points]:
     """Both sets as offsets from the mean of ``x``, on its device (for MPS, on the CPU)."""
-    centre = centre_of(x)
+    centre = centre_of(x, blocks.rows)
     x, y = x.to(centre.device), y.to(centre.device)
     most = max(len(x), len(y))
-    if precision_for(most, most, x.shape[1], centre.device) == torch.float32:
-        a, b = points(x, centre, torch.float32), points(y, centre, torch.float32)
+    single = precision_for(most, most, x.shape[1], centre.device, blocks.large) == torch.float32
+    if single:
+        a, b = (points(t, centre, torch.float32, blocks) for t in (x, y))
         if _fits_single(a.squares) and _fits_single(b.squares):
             return a, b
-    return points(x, centre, torch.float64), points(y, centre, torch.float64)
+    return points(x, centre, torch.float64, blocks), points(y, centre, torch.float64, blocks)
 
 
 def _fits_single(squares: torch.Tensor) -> bool:
@@ -121,19 +139,23 @@ def _fits_single(squares: torch.Tensor) -> bool:
 
 def tiles(x: Points, y: Points | None = None) -> Iterator[Tile]:
     """The inner products of all pairs of ``x`` and ``y``, or of ``x`` on and above the diagonal."""
-    other = x if y is None else y
-    for i in range(0, len(x), TILE):
-        rows = slice(i, min(i + TILE, len(x)))
-        for j in range(i if y is None else 0, len(other), TILE):
-            columns = slice(j, min(j + TILE, len(other)))
+    other, side = x if y is None else y, x.blocks.tile
+    for i in range(0, len(x), side):
+        rows = slice(i, min(i + side, len(x)))
+        for j in range(i if y is None else 0, len(other), side):
+            columns = slice(j, min(j + side, len(other)))
             yield Tile(rows, columns, x.centred[rows] @ other.centred[columns].T)
 
 
 def exact_squares(
-    x: torch.Tensor, y: torch.Tensor, i: torch.Tensor, j: torch.Tensor
+    x: torch.Tensor,
+    y: torch.Tensor,
+    i: torch.Tensor,
+    j: torch.Tensor,
+    gather: int = BLOCKS.gather,
 ) -> torch.Tensor:
     """‖x[i] − y[j]‖² of pairs of rows, (P,), by differences in float64."""
-    step = max(1, _GATHER // x.shape[1])
+    step = max(1, gather // x.shape[1])
     parts = [
         (to_float64(x[a]) - to_float64(y[b])).square().sum(1)
         for a, b in zip(i.split(step), j.split(step), strict=True)

@@ -176,12 +176,15 @@ def _ssim(x: torch.Tensor, y: torch.Tensor, data_range: float) -> torch.Tensor:
 
 
 def _per_sample(
-    x: Array, y: Array, error: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    x: Array,
+    y: Array,
+    error: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    block: int = _BLOCK,
 ) -> torch.Tensor:
     """``error``, which maps float64 blocks (n, …) to (n,), of all samples, in bounded memory."""
     a, b = pair(x, y)
     a, b = a.reshape(len(a), -1, *a.shape[2:]), b.reshape(len(b), -1, *b.shape[2:])
-    rows = max(1, _BLOCK // a[0].numel())
+    rows = max(1, block // a[0].numel())
     return torch.cat(
         [
             error(to_float64(p), to_float64(q))

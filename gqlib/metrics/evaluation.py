@@ -16,7 +16,7 @@ import torch
 
 from gqlib.metrics._fit import Fit, fit_samples
 from gqlib.metrics._frechet_error import expected_frechet, standard_error
-from gqlib.metrics._pairs import accumulate, around_real
+from gqlib.metrics._pairs import BLOCKS, Blocks, accumulate, around_real
 from gqlib.metrics._validate import Array, check_features, same_width
 from gqlib.metrics.bias import GapResult, representation_gap
 from gqlib.metrics.extrapolation import ExtrapolatedResult, extrapolated
@@ -243,9 +243,10 @@ def _over_pairs(
     k: int,
     confidence: float | None,
     seed: int,
+    blocks: Blocks = BLOCKS,
 ) -> tuple[KernelResult, NeighbourScores | None, RepeatsResult | None]:
     """All from one pass; ``None`` for scores and repeats if a side has too few samples."""
-    a, b = around_real(x, y)
+    a, b = around_real(x, y, blocks)
     kernel = KernelAccumulator(a, b, squares=confidence is not None)
     few = min(len(x), len(y))
     if few <= k:
@@ -258,7 +259,7 @@ def _over_pairs(
         again = None
     elif len(x) == len(y):
         apart = neighbours.apart("real"), neighbours.apart("fake")
-        again = repeats_of(x, y, *apart, confidence)
+        again = repeats_of(x, y, *apart, confidence, blocks)
     else:
         again = repeats(x, y, confidence, seed)
     return kernel.result(confidence), neighbours.result(), again

@@ -111,15 +111,7 @@ class GaussianStatistics:
                 f"x has {t.shape[1]} features a sample, these statistics have {self.dims}: "
                 "use one feature extractor for all batches"
             )
-        if self._n == 0:
-            self._origin = to_float64(t[:1])[0].clone()
-            self._offset = torch.zeros_like(self._origin)
-            self._scatter = torch.zeros(t.shape[1], t.shape[1]).to(self._origin)
-        for rows in chunks(t, _ROWS):
-            block = offsets(rows, self._origin)
-            offset = block.mean(0)
-            block -= offset
-            self._merge(len(block), offset, gram(block))
+        self._add(t)
         return self
 
     def merge(self, other: GaussianStatistics) -> GaussianStatistics:
@@ -236,6 +228,18 @@ class GaussianStatistics:
         dist.all_reduce(scatter)
         self._n, self._origin, self._offset, self._scatter = int(total), origin, mean, scatter
         return self
+
+    def _add(self, t: torch.Tensor, rows: int = _ROWS) -> None:
+        """Add features that have been checked, ``rows`` at a time."""
+        if self._n == 0:
+            self._origin = to_float64(t[:1])[0].clone()
+            self._offset = torch.zeros_like(self._origin)
+            self._scatter = torch.zeros(t.shape[1], t.shape[1]).to(self._origin)
+        for part in chunks(t, rows):
+            block = offsets(part, self._origin)
+            offset = block.mean(0)
+            block -= offset
+            self._merge(len(block), offset, gram(block))
 
     def _merge(self, n: int, offset: torch.Tensor, scatter: torch.Tensor) -> None:
         """Add n samples, given the mean's offset from this one's origin (Chan et al. 1979)."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import torch
 
-from gqlib.metrics._pairs import Points, Tile, accumulate, around_real
+from gqlib.metrics._pairs import BLOCKS, Blocks, Points, Tile, accumulate, around_real
 from gqlib.metrics._validate import Array, check_features, same_width, to_float64
 from gqlib.metrics.result import Result, check_level, normal_interval
 
@@ -199,10 +199,14 @@ def _square_sum(k: torch.Tensor) -> torch.Tensor:
 
 
 def _all_pairs(
-    x: torch.Tensor, y: torch.Tensor, kernel: str | Kernel, squares: bool = False
+    x: torch.Tensor,
+    y: torch.Tensor,
+    kernel: str | Kernel,
+    squares: bool = False,
+    blocks: Blocks = BLOCKS,
 ) -> KernelAccumulator:
     """The kernel's sums over all pairs of ``x`` and ``y``."""
-    accumulator = KernelAccumulator(*around_real(x, y), kernel, squares)
+    accumulator = KernelAccumulator(*around_real(x, y, blocks), kernel, squares)
     accumulate(accumulator.x, accumulator.y, accumulator)
     return accumulator
 

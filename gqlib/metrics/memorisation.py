@@ -21,7 +21,7 @@ from functools import cached_property
 
 import torch
 
-from gqlib.metrics._pairs import around_real, tiles
+from gqlib.metrics._pairs import BLOCKS, Blocks, around_real, tiles
 from gqlib.metrics._validate import Array, check_features, same_width
 from gqlib.metrics.neighbours import Nearest
 from gqlib.metrics.result import Interval, Result, check_level, normal_interval, wilson_interval
@@ -198,18 +198,20 @@ def nearest_other(x: Array) -> torch.Tensor:
     return _apart(check_features(x, "x")).sqrt()
 
 
-def _nearest(x: torch.Tensor, pool: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _nearest(
+    x: torch.Tensor, pool: torch.Tensor, blocks: Blocks = BLOCKS
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Squared distance of each row to the nearest of the pool, exact, and its index."""
-    a, b = around_real(pool, x)
+    a, b = around_real(pool, x, blocks)
     search = Nearest(b, 1, a)
     for tile in tiles(b, a):
         search.add(tile)
     return search.kth()
 
 
-def _apart(x: torch.Tensor) -> torch.Tensor:
+def _apart(x: torch.Tensor, blocks: Blocks = BLOCKS) -> torch.Tensor:
     """Squared distance of each row to the nearest other one, exact."""
-    pool, _ = around_real(x, x[:1])
+    pool, _ = around_real(x, x[:1], blocks)
     search = Nearest(pool, 1)
     for tile in tiles(pool):
         search.add(tile)
@@ -222,9 +224,13 @@ class Search:
     Args:
         given: From "train", "fake" and "holdout" to features (N, D), or ``None`` for a missing set.
         train_at_least: The least number of training samples.
+        blocks: How much is done at a time.
     """
 
-    def __init__(self, given: Mapping[str, Array | None], train_at_least: int) -> None:
+    def __init__(
+        self, given: Mapping[str, Array | None], train_at_least: int, blocks: Blocks = BLOCKS
+    ) -> None:
+        self._blocks = blocks
         self.sets = {
             name: check_features(x, name, train_at_least if name == "train" else 1)
             for name, x in given.items()
@@ -238,12 +244,13 @@ class Search:
     def nearest(self) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
         """For each set but the training set: squared distances, exact, and indices."""
         train = self.sets["train"]
-        return {name: _nearest(t, train) for name, t in self.sets.items() if name != "train"}
+        others = {name: t for name, t in self.sets.items() if name != "train"}
+        return {name: _nearest(t, train, self._blocks) for name, t in others.items()}
 
     @cached_property
     def apart(self) -> torch.Tensor:
         """Squared distance of each training sample to the nearest other one."""
-        return _apart(self.sets["train"])
+        return _apart(self.sets["train"], self._blocks)
 
     def authentic(self, name: str) -> int:
         """How many of a set are strictly farther from training sample t than t from another one."""

@@ -35,7 +35,15 @@ from typing import ClassVar
 
 import torch
 
-from gqlib.metrics._pairs import TILE, Points, Tile, accumulate, around_real, exact_squares
+from gqlib.metrics._pairs import (
+    BLOCKS,
+    Blocks,
+    Points,
+    Tile,
+    accumulate,
+    around_real,
+    exact_squares,
+)
 from gqlib.metrics._split_half import DEGREES, standard_errors
 from gqlib.metrics._validate import Array, check_features, same_width
 from gqlib.metrics.result import Interval, Results, share_interval, student_interval
@@ -112,11 +120,16 @@ def neighbour_scores(
     x, y = check_features(real, "real"), check_features(fake, "fake")
     same_width(x.shape[1], y.shape[1])
     check_k(k, len(x), len(y))
-    a, b = around_real(x, y)
+    scores = scores_of(x, y, k)
+    return scores if confidence is None else with_intervals(scores, x, y, confidence, seed)
+
+
+def scores_of(x: torch.Tensor, y: torch.Tensor, k: int, blocks: Blocks = BLOCKS) -> NeighbourScores:
+    """The same of features that have been checked, without intervals."""
+    a, b = around_real(x, y, blocks)
     accumulator = NeighbourAccumulator(a, b, k)
     accumulate(a, b, accumulator)
-    scores = accumulator.result()
-    return scores if confidence is None else with_intervals(scores, x, y, confidence, seed)
+    return accumulator.result()
 
 
 def with_intervals(
@@ -295,7 +308,8 @@ class Nearest:
         k = self.k if k is None else k
         everyone = torch.arange(len(self.x), device=self._index.device)
         squares, index, clear = self._settled(everyone, self._squares, self._index, k)
-        for rows in (~clear).nonzero()[:, 0].split(max(1, TILE * TILE // len(self.pool))):
+        step = max(1, self.x.blocks.tile**2 // len(self.pool))
+        for rows in (~clear).nonzero()[:, 0].split(step):
             squares[rows], index[rows] = self._kth_of_all(rows, k)
         return squares, index
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import torch
 
-from gqlib.metrics._pairs import around_real, exact_squares, tiles
+from gqlib.metrics._pairs import BLOCKS, Blocks, around_real, exact_squares, tiles
 from gqlib.metrics._validate import Array, check_features, same_width, to_float64
 from gqlib.metrics.memorisation import nearest_other
 from gqlib.metrics.result import Result, wilson_interval
@@ -85,6 +85,7 @@ def repeats_of(
     apart_x: torch.Tensor,
     apart_y: torch.Tensor,
     confidence: float | None = None,
+    blocks: Blocks = BLOCKS,
 ) -> RepeatsResult:
     """Repeats in sets of one size whose nearest-other distances, (N,) each, are known."""
     n = len(x)
@@ -97,7 +98,7 @@ def repeats_of(
     p = _p_value(max(usual, tied), count, n)
     distinct = float(n)
     if p < _CLEAR:
-        distinct = _distinct(y, reach)
+        distinct = _distinct(y, reach, blocks)
     warnings = []
     if limit == 0:
         equal = int((apart_x == 0).sum())
@@ -146,8 +147,8 @@ def _p_value(usual: int, count: int, n: int) -> float:
     return float(hypergeom.sf(count - 1, 2 * n, n, usual + count))
 
 
-def _distinct(y: torch.Tensor, reach: float) -> float:
-    points, _ = around_real(y, y[:1])
+def _distinct(y: torch.Tensor, reach: float, blocks: Blocks) -> float:
+    points, _ = around_real(y, y[:1], blocks)
     near = torch.zeros(len(y), dtype=torch.int64, device=points.centred.device)
     for tile in tiles(points):
         sizes = points.squares[tile.rows, None] + points.squares[tile.columns]

@@ -34,10 +34,14 @@ def radial_power_spectrum(images: Array) -> torch.Tensor:
     Raises:
         ValueError: Another rank, no image or no pixel, a NaN.
     """
-    t = grey_images(images, "images")
+    return _spectrum(grey_images(images, "images"))
+
+
+def _spectrum(t: torch.Tensor, pixels: int = PIXELS) -> torch.Tensor:
+    """The same of images that have been checked, so many pixels at a time."""
     n, height, width = t.shape
     power = torch.zeros(height, width, dtype=torch.float64)
-    for part in chunks(t, max(1, PIXELS // (height * width))):
+    for part in chunks(t, max(1, pixels // (height * width))):
         transform = torch.fft.fft2(to_float64(part))
         power += transform.abs().square_().sum(0).cpu()
     rings = _rings(height, width)

@@ -14,6 +14,7 @@ from gqlib.data import planted
 from gqlib.evaluation.verdicts import Verdict, verdicts
 from gqlib.features import digit_features, load_digit_net
 from gqlib.metrics import Evaluation, evaluate
+from tests import samples
 
 #: Number of digits and seed: others than those that the rules' constants were chosen by.
 DRAWS = ((1000, 1001), (2000, 1002))
@@ -61,6 +62,7 @@ def test_trained_models_make_noise_but_copy_nothing(name: str) -> None:
     assert Failure.memorisation not in failures
 
 
+@pytest.mark.slow
 def test_a_faithful_model_is_seldom_accused() -> None:
     n, draws = 500, 100
     digits = planted.draw(1, 0)
@@ -85,7 +87,7 @@ def test_a_faithful_model_is_seldom_accused() -> None:
 
 
 def normal(seed: int, n: int = 400, d: int = 4) -> Tensor:
-    return torch.randn(n, d, generator=Generator().manual_seed(seed), dtype=torch.float64)
+    return samples.normal(n, d, seed)
 
 
 def verdict_of(failure: str, fake: Tensor, level: float = 0.01, **given: Any) -> Verdict:

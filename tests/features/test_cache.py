@@ -52,8 +52,7 @@ def found(folder):
 
 def write(folder, first, last, begun):
     """Add the rows that are not there yet, eight at a time, and look for all of them in between."""
-    shelf._BATCH_ROWS = 20
-    store = shelf.Cache(folder, Extractor())
+    store = shelf.Cache(folder, Extractor(), shelf.Limits(rows=20))
     there = found(folder)
     todo = [i for i in range(first, last) if i not in there]
     begun.send(len(todo))

@@ -20,7 +20,7 @@ from gqlib._utils.cache_folder import feature_cache
 from gqlib._utils.distributed import end_process_group, raise_on_all_ranks
 from gqlib.evaluation.sources import ImageArray, Images, open_source
 from gqlib.features import cache as shelf
-from gqlib.features.extraction import Extracted, extract, gather
+from gqlib.features.extraction import Extracted, _extract, extract, gather
 
 RANDOM = np.random.default_rng(0)
 PICTURES = RANDOM.integers(0, 256, (23, 3, 6, 5), dtype=np.uint8)
@@ -29,7 +29,7 @@ PICTURES = RANDOM.integers(0, 256, (23, 3, 6, 5), dtype=np.uint8)
 class Fake:
     """Six features of an image, three probabilities; counts what it is asked to do."""
 
-    resize = "none"
+    resize, batch_size, cacheable = "none", 64, True
 
     def __init__(self, name="fake sha256:0123", dims=6, classes=3):
         self.name, self.dims, self.classes = name, dims, classes
@@ -88,9 +88,8 @@ def cache(tmp_path):
     return tmp_path / "cache"
 
 
-@pytest.fixture
-def small_batches(monkeypatch):
-    monkeypatch.setattr(shelf, "_BATCH_ROWS", 4)
+#: With these, a cache's batches are small.
+SMALL = shelf.Limits(rows=4)
 
 
 # The result
@@ -250,11 +249,11 @@ def test_other_extractors_and_resize_modes_have_their_own(images, cache):
 
 
 def test_a_name_that_tells_nothing_of_the_function_is_not_cached(images, cache):
-    extract(images, Fake("__main__:<lambda>"), cache=cache)
+    unnamed = Fake("__main__:<lambda>")
+    unnamed.cacheable = False
+    extract(images, unnamed, cache=cache)
     assert not cache.exists()
-    willing = Fake("mine:f, version 3")
-    willing.cacheable = True
-    extract(images, willing, cache=cache)
+    extract(images, Fake("mine:f, version 3"), cache=cache)
     assert batches(cache) == [23]
     unwilling = Fake()
     unwilling.cacheable = False
@@ -293,26 +292,22 @@ def test_an_extractor_without_probabilities_is_asked_once(images, cache):
     assert fake.images == 23
 
 
-@pytest.mark.usefixtures("small_batches")
 def test_batches_in_the_cache_are_small(images, cache):
-    extract(images, Fake(), cache=cache, batch_size=10)
+    _extract(images, Fake(), cache=cache, batch_size=10, limits=SMALL)
     assert sum(batches(cache)) == 23
     assert max(batches(cache)) == 4
 
 
-def test_batches_of_wide_rows_have_few(images, cache, monkeypatch):
-    monkeypatch.setattr(shelf, "_BATCH_BYTES", 6 * 4 * 2)
-    extract(images, Fake(), cache=cache)
+def test_batches_of_wide_rows_have_few(images, cache):
+    _extract(images, Fake(), cache=cache, limits=shelf.Limits(size=6 * 4 * 2))
     assert batches(cache) == [1] + [2] * 11
 
 
-def test_a_slow_network_loses_seconds_and_not_rows(images, cache, monkeypatch):
-    monkeypatch.setattr(shelf, "_BATCH_SECONDS", 0.0)
-    extract(images, Fake(), cache=cache, batch_size=10)
+def test_a_slow_network_loses_seconds_and_not_rows(images, cache):
+    _extract(images, Fake(), cache=cache, batch_size=10, limits=shelf.Limits(seconds=0.0))
     assert batches(cache) == [3, 10, 10]
 
 
-@pytest.mark.usefixtures("small_batches")
 @pytest.mark.parametrize("asked", [True, False])
 @pytest.mark.parametrize(
     "change",
@@ -329,7 +324,9 @@ def test_a_slow_network_loses_seconds_and_not_rows(images, cache, monkeypatch):
     ],
 )
 def test_damaged_batches_are_ignored_and_replaced(images, cache, change, asked):
-    first = extract(images, Fake(), cache=cache, batch_size=4, with_probabilities=asked)
+    first = _extract(
+        images, Fake(), cache=cache, batch_size=4, with_probabilities=asked, limits=SMALL
+    )
     with database(cache) as file:
         file.execute(f"UPDATE batches SET {change} WHERE rowid = 3")
     fake = Fake()
@@ -389,7 +386,6 @@ def spoil_table(path):
         file.execute("CREATE TABLE batches (day)")
 
 
-@pytest.mark.usefixtures("small_batches")
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -398,11 +394,11 @@ def spoil_table(path):
     ],
 )
 def test_a_damaged_or_foreign_database_is_set_aside(images, cache, spoil):
-    extract(images, Fake(), cache=cache)
+    _extract(images, Fake(), cache=cache, limits=SMALL)
     path = cache / shelf._FILE
     spoil(path)
     spoiled = path.read_bytes()
-    got = extract(images, Fake(), cache=cache)
+    got = _extract(images, Fake(), cache=cache, limits=SMALL)
     torch.testing.assert_close(got.features, expected()[0])
     (warning,) = got.warnings
     assert warning.startswith(f"{path} is damaged or not a cache of gqlib: ")
@@ -453,7 +449,6 @@ def test_a_cache_that_cannot_be_made_is_a_warning(images, tmp_path):
     assert "will be computed again" in got.warnings[0]
 
 
-@pytest.mark.usefixtures("small_batches")
 def test_a_full_disk_is_a_warning(images, cache, monkeypatch):
     class Small(sqlite3.Connection):
         def __init__(self, *args, **options):
@@ -469,7 +464,7 @@ def test_a_full_disk_is_a_warning(images, cache, monkeypatch):
     monkeypatch.setattr(
         sqlite3, "connect", lambda *args, **options: connect(*args, factory=Small, **options)
     )
-    got = extract(images, Wide(dims=6000), cache=cache, batch_size=4)
+    got = _extract(images, Wide(dims=6000), cache=cache, batch_size=4, limits=SMALL)
     torch.testing.assert_close(got.features, expected()[0].repeat(1, 1000))
     (warning,) = got.warnings
     assert "could not be kept in" in warning
@@ -496,13 +491,13 @@ def test_a_cache_that_can_only_be_read_is_read(images, cache, monkeypatch):
     assert "(attempt to write a readonly database)" in warning
 
 
-def test_a_database_that_stays_locked_is_a_warning(images, cache, monkeypatch):
+def test_a_database_that_stays_locked_is_a_warning(images, cache):
     extract(ImageArray(PICTURES[:20]), Fake(), cache=cache)
-    monkeypatch.setattr(shelf, "_PATIENCE", 0.1)
     with database(cache) as other:
         other.execute("BEGIN IMMEDIATE")
         fake = Fake()
-        got = extract(images, fake, cache=cache)  # it can be read meanwhile
+        # It can be read meanwhile.
+        got = _extract(images, fake, cache=cache, limits=shelf.Limits(patience=0.1))
     torch.testing.assert_close(got.features, expected()[0])
     assert fake.images == 3
     (warning,) = got.warnings
@@ -542,7 +537,7 @@ def test_a_damaged_image_loses_nothing_before_it(tmp_path, cache):
 SCRIPT = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
-from test_extraction import Fake, PICTURES, ImageArray, extract, shelf
+from test_extraction import SMALL, Fake, PICTURES, ImageArray, _extract
 
 class Slow(Fake):
     def features_and_probabilities(self, batch):
@@ -551,8 +546,7 @@ class Slow(Fake):
         print(self.images, flush=True)
         return result
 
-shelf._BATCH_ROWS = 4
-extract(ImageArray(PICTURES), Slow(), cache=sys.argv[2], batch_size=2)
+_extract(ImageArray(PICTURES), Slow(), cache=sys.argv[2], batch_size=2, limits=SMALL)
 print("done", flush=True)
 """
 
@@ -590,12 +584,13 @@ def test_several_processes_share_a_cache(images, cache):
     torch.testing.assert_close(got.features, expected()[0])
 
 
-def test_several_threads_share_a_cache(cache, monkeypatch):
-    monkeypatch.setattr(shelf, "_BATCH_ROWS", 2)
-    got = [None] * 4
+def test_several_threads_share_a_cache(cache):
+    got, limits = [None] * 4, shelf.Limits(rows=2)
 
     def work(i):
-        got[i] = extract(ImageArray(PICTURES), Fake(), cache=cache, batch_size=3, workers=2)
+        got[i] = _extract(
+            ImageArray(PICTURES), Fake(), cache=cache, batch_size=3, workers=2, limits=limits
+        )
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
     for thread in threads:

@@ -11,7 +11,6 @@ import torch
 from gqlib.metrics import (
     Evaluation,
     GaussianStatistics,
-    _pairs,
     authenticity,
     copying_test,
     evaluate,
@@ -24,12 +23,9 @@ from gqlib.metrics import (
     representation_gap,
     vendi_score,
 )
-from gqlib.metrics.evaluation import STAGES
-
-
-def normal(n, d, seed=0, dtype=torch.float64):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=dtype)
-
+from gqlib.metrics._pairs import Blocks
+from gqlib.metrics.evaluation import STAGES, _over_pairs
+from tests.samples import normal
 
 REAL, FAKE, TRAIN, HOLDOUT = (
     normal(120, 4, 1),
@@ -87,11 +83,9 @@ def close(a, b):
         assert a == b
 
 
-@pytest.mark.parametrize("tile", [1024, 32])
 @pytest.mark.parametrize("confidence", [None, 0.9])
-def test_the_same_as_separate_calls(monkeypatch, confidence, tile):
+def test_the_same_as_separate_calls(confidence):
     want = one_by_one(confidence)
-    monkeypatch.setattr(_pairs, "TILE", tile)
     got = evaluate(REAL, FAKE, **EVERYTHING, k=3, confidence=confidence, seed=7)
     assert isinstance(got, Evaluation)
     assert got.results.keys() == want.keys()
@@ -99,6 +93,15 @@ def test_the_same_as_separate_calls(monkeypatch, confidence, tile):
         assert type(got.results[name]) is type(result)
         close(got.results[name].to_dict(), result.to_dict())
     assert (got.n_real, got.n_fake) == (120, 90)
+
+
+@pytest.mark.parametrize("confidence", [None, 0.9])
+@pytest.mark.parametrize("size", [90, 120])
+def test_tiles_change_nothing(confidence, size):
+    want = _over_pairs(REAL[:size], FAKE, 3, confidence, 7)
+    got = _over_pairs(REAL[:size], FAKE, 3, confidence, 7, Blocks(tile=32))
+    for one, other in zip(got, want, strict=True):
+        close(one.to_dict(), other.to_dict())
 
 
 def test_equal_sizes_share_the_distances_of_repeats():

@@ -19,14 +19,11 @@ from gqlib.metrics import (
     frechet_distance,
     frechet_distance_infinity,
     frechet_from_moments,
-    gaussian,
     sqrtm_psd,
 )
 from gqlib.metrics import frechet as module
-
-
-def normal(n, d, seed=0, dtype=torch.float64):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+from gqlib.metrics.result import log_interval
+from tests.samples import normal
 
 
 def mixed(n, d, seed=0):
@@ -135,18 +132,19 @@ def test_large_offsets_cost_no_digits(offset):
     np.testing.assert_allclose(merged.cov, np.cov(y.T), rtol=1e-9, atol=1e-9)
 
 
-def test_many_rows_are_taken_in_pieces(monkeypatch):
+def test_many_rows_are_taken_in_pieces():
     x, y = mixed(500, 6, 1), mixed(400, 6, 2) + 0.3
     want = float(frechet_distance(x, y))
     interval = frechet_distance(x, y, confidence=0.9).interval
-    for part in (gaussian, _fit, _frechet_error):
-        monkeypatch.setattr(part, "_ROWS", 17)
-    assert float(frechet_distance(x, y)) == pytest.approx(want, rel=1e-12)
-    again = frechet_distance(x, y, confidence=0.9).interval
-    assert tuple(again) == pytest.approx(tuple(interval), rel=1e-9)
-    statistics = GaussianStatistics.from_features(x)
+    one, two = (_fit._fit_by_qr(z, rows=17) for z in (x, y))
+    again = module.distance_of_fits(one, two).value
+    assert again == pytest.approx(want, rel=1e-12)
+    error = _frechet_error.standard_error(one, two, x, y, rows=17)
+    assert tuple(log_interval(again, error, 0.9)) == pytest.approx(tuple(interval), rel=1e-9)
+    statistics, others = GaussianStatistics(), GaussianStatistics()
+    statistics._add(x, rows=17)
     np.testing.assert_allclose(statistics.cov, np.cov(x.T), rtol=1e-10, atol=1e-12)
-    others = GaussianStatistics.from_features(y)
+    others._add(y, rows=17)
     assert float(frechet_distance(statistics, others)) == pytest.approx(want, rel=1e-9)
 
 

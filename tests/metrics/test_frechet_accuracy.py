@@ -17,10 +17,7 @@ from gqlib.metrics import (
     frechet_from_moments,
     sqrtm_psd,
 )
-
-
-def normal(n, d, seed=0):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+from tests.samples import normal
 
 
 def rotation(d, seed=0):

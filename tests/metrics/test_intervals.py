@@ -27,10 +27,7 @@ from gqlib.metrics import (
     representation_gap,
     vendi_score,
 )
-
-
-def normal(n, d, generator):
-    return torch.randn(n, d, generator=generator, dtype=torch.float64)
+from tests.samples import normal
 
 
 @dataclass

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from gqlib.metrics import _pairs, kernel_distance
-
-
-def normal(n, d, seed=0, dtype=torch.float64):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+from gqlib.metrics import kernel_distance
+from gqlib.metrics._pairs import Blocks
+from gqlib.metrics.kernel import _all_pairs
+from tests.samples import normal
 
 
 def plain(x, y):
@@ -39,11 +38,10 @@ def test_by_hand():
     assert float(kernel_distance(x, y)) == pytest.approx(27 + 1 - 2 * (1 + 8 + 1 + 27) / 4)
 
 
-def test_blocks_do_not_matter(monkeypatch):
+def test_blocks_do_not_matter():
     x, y = normal(50, 6, 1), normal(33, 6, 2) * 1.2
     want = kernel_distance(x, y, confidence=0.9)
-    monkeypatch.setattr(_pairs, "TILE", 8)
-    got = kernel_distance(x, y, confidence=0.9)
+    got = _all_pairs(x, y, "poly3", squares=True, blocks=Blocks(tile=8)).result(0.9)
     assert float(got) == pytest.approx(float(want), rel=1e-11)
     assert tuple(got.interval) == pytest.approx(tuple(want.interval), rel=1e-9)
 

@@ -2,20 +2,19 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import scipy.stats
 import torch
 
-from gqlib.course.answers.lesson_11 import likelihood_gap
-from gqlib.metrics import _pairs, authenticity, copying_test
+from gqlib.metrics import authenticity, copying_test
+from gqlib.metrics import memorisation as module
+from gqlib.metrics._pairs import Blocks
 from gqlib.metrics.memorisation import copying_z, nearest
 from gqlib.metrics.result import wilson_interval
-
-
-def normal(n, d, seed=0, dtype=torch.float64):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+from tests.samples import normal
 
 
 def integers(low, high, n, d, seed=0):
@@ -62,16 +61,21 @@ HARD = {
 
 
 @pytest.fixture(params=["double", "single"])
-def precision(request, monkeypatch):
-    """The precision of the matrix products; answers must not depend on it."""
-    if request.param == "single":
-        monkeypatch.setattr(_pairs, "_LARGE", 0)
+def blocks(request):
+    """The second forces matrix products in single precision; answers must not depend on it."""
+    return Blocks(large=0) if request.param == "single" else Blocks()
+
+
+def both(train, holdout, fake, *, blocks):
+    """Authenticity and C_T, worked out in other blocks."""
+    search = module.Search({"train": train, "holdout": holdout, "fake": fake}, 2, blocks)
+    return module.authenticity_of(search), module.copying_of(search)
 
 
 @pytest.mark.parametrize("tile", [1024, 7])
 @pytest.mark.parametrize("case", HARD)
-def test_against_brute_force(monkeypatch, precision, case, tile):
-    monkeypatch.setattr(_pairs, "TILE", tile)
+def test_against_brute_force(blocks, case, tile):
+    blocks = replace(blocks, tile=tile)
     train, holdout, fake = HARD[case]
     apart = by_differences(train, train)
     apart.fill_diagonal_(math.inf)
@@ -79,8 +83,9 @@ def test_against_brute_force(monkeypatch, precision, case, tile):
 
     for given in (fake, holdout):
         squares = by_differences(given, train)
-        distance, index = nearest(given, train)
-        torch.testing.assert_close(distance, squares.amin(1).sqrt(), rtol=1e-14, atol=0)
+        found, index = module._nearest(given, train, blocks)
+        torch.testing.assert_close(found.sqrt(), squares.amin(1).sqrt(), rtol=1e-14, atol=0)
+        assert torch.equal(nearest(given, train)[0], found.sqrt())
         torch.testing.assert_close(
             squares.gather(1, index[:, None])[:, 0], squares.amin(1), rtol=1e-14, atol=0
         )
@@ -93,7 +98,7 @@ def test_against_brute_force(monkeypatch, precision, case, tile):
         sure, possible = (far | ~near).all(1), (far & near).any(1)
         return float(sure.double().mean()), float(possible.double().mean())
 
-    result = authenticity(train, fake, holdout)
+    result, copied = both(train, holdout, fake, blocks=blocks)
     for value, given in ((float(result), fake), (result.expected, holdout)):
         low, high = share(given)
         assert low <= value <= high
@@ -104,7 +109,7 @@ def test_against_brute_force(monkeypatch, precision, case, tile):
     ) / 2
     n, m = u.shape
     want = (float(u.sum()) - n * m / 2) / math.sqrt(n * m * (n + m + 1) / 12)
-    assert float(copying_test(train, holdout, fake)) == pytest.approx(want, rel=1e-12, abs=1e-12)
+    assert float(copied) == pytest.approx(want, rel=1e-12, abs=1e-12)
 
 
 # --- closed forms
@@ -184,7 +189,7 @@ def test_nulls():
 # --- what comes in, what comes out
 
 
-def test_every_kind_of_array(precision):
+def test_every_kind_of_array(blocks):
     sets = [integers(0, 200, n, 3, n) for n in (50, 30, 40)]
     train, holdout, fake = (s.double() for s in sets)
     want = float(authenticity(train, fake)), float(copying_test(train, holdout, fake))
@@ -200,7 +205,7 @@ def test_every_kind_of_array(precision):
         lambda t: t.float().requires_grad_(),
     ):
         a, b, c = map(to, sets)
-        assert (float(authenticity(a, c)), float(copying_test(a, b, c))) == want
+        assert tuple(map(float, both(a, b, c, blocks=blocks))) == want
 
 
 def test_offset_of_a_million_deviations():
@@ -292,29 +297,3 @@ OK = torch.eye(4)
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-def test_likelihood_gap_is_welchs_difference_with_its_error():
-    train, test = normal(40, 1, 1)[:, 0] + 3, 2 * normal(25, 1, 2)[:, 0] + 5
-    gap, error = likelihood_gap(train, test)
-    welch = scipy.stats.ttest_ind(test, train, equal_var=False)
-    assert gap == pytest.approx(float(test.mean() - train.mean()), rel=1e-12)
-    assert gap / error == pytest.approx(welch.statistic, rel=1e-12)
-
-
-def test_likelihood_gap_takes_arrays_and_counts_in_float64():
-    train, test = normal(30, 1, 3)[:, 0].float() + 1e4, normal(50, 1, 4)[:, 0].float() + 1e4
-    exact = likelihood_gap(train.double(), test.double())
-    assert likelihood_gap(train.numpy(), test) == exact
-    whole = likelihood_gap([1, 2, 6], [4, 5, 5, 18])
-    assert whole == pytest.approx((5.0, math.sqrt(7 / 3 + 134 / 12)), rel=1e-12)
-
-
-@pytest.mark.parametrize("side", ["train_nll", "test_nll"])
-@pytest.mark.parametrize(
-    "bad", [torch.ones(1), torch.ones(3, 1), torch.tensor([1.0, math.nan])], ids=str
-)
-def test_likelihood_gap_refuses_and_names_the_side(side, bad):
-    given = {"train_nll": torch.arange(4.0), "test_nll": torch.arange(5.0), side: bad}
-    with pytest.raises(ValueError, match=side):
-        likelihood_gap(**given)

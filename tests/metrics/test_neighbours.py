@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,11 +13,10 @@ import torch
 from gqlib.course.answers import lesson_10
 from gqlib.metrics import NeighbourScores, _pairs, expected_coverage, neighbour_scores
 from gqlib.metrics import neighbours as module
+from gqlib.metrics._pairs import Blocks
 from gqlib.metrics._split_half import DEGREES
-
-
-def normal(n, d, seed=0, dtype=torch.float64):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+from gqlib.metrics._validate import check_features
+from tests.samples import normal
 
 
 def integers(low, high, n, d, seed=0):
@@ -90,37 +90,43 @@ HARD = {
 }
 
 
-@pytest.fixture(params=["double", "single"])
-def precision(request, monkeypatch):
-    """The precision of the matrix products; answers must not depend on it."""
-    if request.param == "single":
-        monkeypatch.setattr(_pairs, "_LARGE", 0)
-    return request.param
+#: With the second, matrix products are in single precision; answers must not depend on it.
+PRECISIONS = {"double": Blocks(), "single": Blocks(large=0)}
+
+
+@pytest.fixture(params=PRECISIONS)
+def blocks(request):
+    return PRECISIONS[request.param]
+
+
+def scores(x, y, k=5, *, blocks):
+    """The scores of any arrays, worked out in other blocks."""
+    return module.scores_of(check_features(x, "real"), check_features(y, "fake"), k, blocks)
 
 
 @pytest.mark.parametrize("tile", [1024, 7])
 @pytest.mark.parametrize("case", HARD)
-def test_against_brute_force(monkeypatch, precision, case, tile):
-    monkeypatch.setattr(_pairs, "TILE", tile)
+def test_against_brute_force(blocks, case, tile):
     x, y = HARD[case]
     most = min(len(x), len(y)) - 1
     for k in sorted({1, min(2, most), min(5, most), most}):
-        got = neighbour_scores(x, y, k=k)
+        got = scores(x, y, k, blocks=replace(blocks, tile=tile))
         assert got.values().tolist() == pytest.approx(brute_force(x, y, k), rel=1e-14), k
 
 
-def test_k_reaches_to_the_last_of_each_set(precision):
+def test_k_reaches_to_the_last_of_each_set(blocks):
     x = normal(9, 3, 1)
     y = normal(30, 3, 2)
     for first, second in ((x, y), (y, x)):
-        assert neighbour_scores(first, second, k=8).values().tolist() == pytest.approx(
+        assert scores(first, second, 8, blocks=blocks).values().tolist() == pytest.approx(
             brute_force(first, second, 8), rel=1e-14
         )
 
 
-def test_single_precision_is_really_forced(precision):
-    x, _ = _pairs.around_real(*HARD["normal"])
-    assert x.centred.dtype == {"single": torch.float32, "double": torch.float64}[precision]
+@pytest.mark.parametrize(("name", "dtype"), [("double", torch.float64), ("single", torch.float32)])
+def test_single_precision_is_really_forced(name, dtype):
+    x, _ = _pairs.around_real(*HARD["normal"], PRECISIONS[name])
+    assert x.centred.dtype == dtype
 
 
 # --- closed forms and properties
@@ -150,9 +156,9 @@ def test_far_apart():
     assert got.values().tolist() == [0, 0, 0, 0]
 
 
-def test_precision_and_recall_change_places(precision):
+def test_precision_and_recall_change_places(blocks):
     x, y = normal(60, 4, 1), normal(45, 4, 2) * 1.3
-    one, two = neighbour_scores(x, y), neighbour_scores(y, x)
+    one, two = scores(x, y, blocks=blocks), scores(y, x, blocks=blocks)
     assert (one.precision, one.recall) == (two.recall, two.precision)
 
 
@@ -193,10 +199,10 @@ def test_null_of_precision_leaves_each_real_sample_out():
 
 
 @pytest.mark.parametrize("case", HARD)
-def test_radii_against_brute_force(precision, case):
+def test_radii_against_brute_force(blocks, case):
     for points in HARD[case]:
         for k in sorted({1, min(3, len(points) - 1), len(points) - 1}):
-            got = lesson_10.knn_radii(points, k)
+            got = lesson_10._radii(check_features(points, "x"), k, blocks)
             assert got.dtype == torch.float64
             torch.testing.assert_close(got, radii(points, k).sqrt(), rtol=1e-14, atol=0)
 
@@ -229,10 +235,11 @@ def test_balls_from_radii_and_distances_give_the_scores():
 # --- what may come in
 
 
-def test_every_kind_of_array(precision):
+def test_every_kind_of_array(blocks):
     x, y = integers(0, 200, 40, 3, 1), integers(0, 200, 30, 3, 2)
-    want = neighbour_scores(x.double(), y.double()).values().tolist()
+    want = scores(x.double(), y.double(), blocks=blocks).values().tolist()
     assert want == pytest.approx(brute_force(x, y, 5))
+    assert neighbour_scores(x.double(), y.double()).values().tolist() == want
     kinds = [
         (x.to(t), y.to(t))
         for t in (torch.float32, torch.float16, torch.bfloat16, torch.uint8, torch.int16)
@@ -250,13 +257,14 @@ def test_every_kind_of_array(precision):
         (numbers[0].astype("f8"), y.to(torch.float32)),
     ]
     for a, b in kinds:
-        assert neighbour_scores(a, b).values().tolist() == want, (type(a), a)
+        assert scores(a, b, blocks=blocks).values().tolist() == want, (type(a), a)
 
 
-def test_booleans(precision):
+def test_booleans(blocks):
     x, y = integers(0, 2, 40, 9, 1), integers(0, 2, 30, 9, 2)
     want = brute_force(x, y, 3)
-    assert neighbour_scores(x.bool(), y.bool().numpy(), 3).values().tolist() == pytest.approx(want)
+    got = scores(x.bool(), y.bool().numpy(), 3, blocks=blocks)
+    assert got.values().tolist() == pytest.approx(want)
 
 
 def test_reversed_rows():
@@ -330,14 +338,11 @@ def test_p_value_of_repeated_fakes_is_that_of_fewer(share):
     assert got.p_value_below("precision") < got.p_value_below("precision", 0.5) < 0.5
 
 
-@pytest.mark.parametrize("single", [False, True])
 @pytest.mark.parametrize("case", HARD.values(), ids=HARD)
-def test_one_search_gives_every_nearer_neighbour_too(monkeypatch, case, single):
-    if single:
-        monkeypatch.setattr(_pairs, "_LARGE", 0)
+def test_one_search_gives_every_nearer_neighbour_too(case, blocks):
     x, y = (torch.as_tensor(z) for z in case)
     k = min(5, len(x) - 1, len(y) - 1)
-    a, b = _pairs.around_real(x, y)
+    a, b = _pairs.around_real(x, y, blocks)
     accumulator = module.NeighbourAccumulator(a, b, k)
     _pairs.accumulate(a, b, accumulator)
     for side, z, points in (("real", x, a), ("fake", y, b)):

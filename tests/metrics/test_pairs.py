@@ -4,10 +4,8 @@ import pytest
 import torch
 
 from gqlib.metrics import _pairs as module
-
-
-def normal(n, d, seed=0, dtype=torch.float64):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+from gqlib.metrics._pairs import Blocks
+from tests.samples import normal
 
 
 def by_differences(x, y):
@@ -34,9 +32,8 @@ class Count:
 
 @pytest.mark.parametrize("tile", [1, 4, 7, 100])
 @pytest.mark.parametrize(("n", "m"), [(13, 8), (7, 7), (2, 15)])
-def test_every_pair_is_shown_once(monkeypatch, tile, n, m):
-    monkeypatch.setattr(module, "TILE", tile)
-    x, y = module.around_real(normal(n, 3, 1), normal(m, 3, 2))
+def test_every_pair_is_shown_once(tile, n, m):
+    x, y = module.around_real(normal(n, 3, 1), normal(m, 3, 2), Blocks(tile=tile))
     first, second = Count(n, m), Count(n, m)
     module.accumulate(x, y, first, second)
     assert (first.between_seen == 1).all()
@@ -53,10 +50,9 @@ def test_every_pair_is_shown_once(monkeypatch, tile, n, m):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("offset", [0.0, 1e4])
 def test_inner_products_are_right_and_the_slack_holds(monkeypatch, dtype, offset):
-    monkeypatch.setattr(module, "TILE", 16)
     monkeypatch.setattr(module, "precision_for", lambda *_: dtype)
     x, y = normal(50, 20, 1) + offset, normal(40, 20, 2) * 3 + offset
-    a, b = module.around_real(x, y)
+    a, b = module.around_real(x, y, Blocks(tile=16))
     exact = by_differences(x, y)
     worst = 0.0
     for tile in module.tiles(a, b):
@@ -68,12 +64,11 @@ def test_inner_products_are_right_and_the_slack_holds(monkeypatch, dtype, offset
 
 
 @pytest.mark.parametrize("offset", [0, 10**6, 10**12])
-def test_the_centre_keeps_all_digits_far_out(monkeypatch, offset):
-    monkeypatch.setattr(module, "_ROWS", 5)
+def test_the_centre_keeps_all_digits_far_out(offset):
     x = torch.randint(-50, 50, (64, 3), generator=torch.Generator().manual_seed(0))
-    centre = module.centre_of((x + offset).double())
+    centre = module.centre_of((x + offset).double(), rows=5)
     assert torch.equal(centre - offset, x.double().mean(0))
-    points = module.points((x + offset).double(), centre, torch.float64)
+    points = module.points((x + offset).double(), centre, torch.float64, Blocks(rows=5))
     torch.testing.assert_close(
         points.squares, (x - x.double().mean(0)).square().sum(1), rtol=1e-13, atol=0
     )
@@ -93,11 +88,10 @@ def test_single_precision_only_where_it_pays_and_is_safe():
 
 
 @pytest.mark.parametrize("gather", [1, 10, 1 << 22])
-def test_exact_squares_are_differences(monkeypatch, gather):
-    monkeypatch.setattr(module, "_GATHER", gather)
+def test_exact_squares_are_differences(gather):
     x, y = normal(20, 4, 1, torch.float32) + 1e4, normal(15, 4, 2, torch.float32) + 1e4
     i, j = torch.meshgrid(torch.arange(20), torch.arange(15), indexing="ij")
-    got = module.exact_squares(x, y, i.flatten(), j.flatten())
+    got = module.exact_squares(x, y, i.flatten(), j.flatten(), gather)
     torch.testing.assert_close(got.reshape(20, 15), by_differences(x, y), rtol=1e-14, atol=0)
     none = torch.zeros(0, dtype=torch.int64)
     assert module.exact_squares(x, y, none, none).shape == (0,)

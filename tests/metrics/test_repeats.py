@@ -8,15 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from gqlib.metrics import RepeatsResult, _pairs, repeats
-from gqlib.metrics.memorisation import nearest_other
+from gqlib.metrics import RepeatsResult, repeats
+from gqlib.metrics._pairs import Blocks
+from gqlib.metrics.memorisation import _apart, nearest_other
+from tests.samples import normal
 
 #: The name of the module is that of its function.
 module = sys.modules[repeats.__module__]
-
-
-def normal(n, d, seed=0, dtype=torch.float64):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
 def integers(low, high, n, d, seed=0):
@@ -101,13 +99,12 @@ HARD = {
 @pytest.mark.parametrize("single", [False, True], ids=["double", "single"])
 @pytest.mark.parametrize("tile", [1024, 16])
 @pytest.mark.parametrize("name", HARD)
-def test_against_brute_force(monkeypatch, name, tile, single):
-    monkeypatch.setattr(_pairs, "TILE", tile)
-    if single:
-        monkeypatch.setattr(_pairs, "_LARGE", 0)
+def test_against_brute_force(name, tile, single):
+    blocks = Blocks(tile=tile, large=0) if single else Blocks(tile=tile)
     x, y = HARD[name]
     value, null, distinct = brute_force(x, y)
-    got = repeats(x, y)
+    apart = (_apart(z, blocks).sqrt() for z in (x, y))
+    got = module.repeats_of(x, y, *apart, blocks=blocks)
     assert (float(got), got.expected) == (value, null)
     assert got.distinct == pytest.approx(distinct if got.p_value < 0.01 else len(y), rel=1e-9)
     assert (got.n_real, got.n_fake, got.name) == (len(x), len(y), "near repeats")

@@ -7,12 +7,9 @@ import pytest
 import torch
 
 from gqlib.metrics import vendi_score
+from tests.samples import normal
 
 ORDERS = [0, 0.1, 0.5, 1, 1.5, 2, 10, math.inf]
-
-
-def normal(n, d, seed=0, dtype=torch.float64):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
 def hill(shares, q):

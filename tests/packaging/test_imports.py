@@ -32,6 +32,7 @@ def test_nothing_heavy_is_loaded(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", ["gqlib", "gqlib.metrics"])
+@pytest.mark.slow
 def test_a_tenth_of_a_second_beyond_torch(module: str) -> None:
     # The best of a few, since the machine may be busy with something else.
     assert min(float(python(TIMED.format(module=module))) for _ in range(4)) < 0.1

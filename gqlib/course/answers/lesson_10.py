@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gqlib import metrics
 from gqlib.metrics import expected_coverage
-from gqlib.metrics._pairs import around_real, tiles
+from gqlib.metrics._pairs import BLOCKS, Blocks, around_real, tiles
 from gqlib.metrics._validate import Array, check_features, chunks, to_float64
 from gqlib.metrics.neighbours import Nearest, check_k
 from gqlib.metrics.spectrum import PIXELS, grey_images, radial_power_spectrum
@@ -81,7 +81,11 @@ def knn_radii(x: Array, k: int) -> torch.Tensor:
     """
     t = check_features(x, "x")
     check_k(k, len(t), k + 1)
-    a, _ = around_real(t, t[:1])
+    return _radii(t, k)
+
+
+def _radii(t: Tensor, k: int, blocks: Blocks = BLOCKS) -> torch.Tensor:
+    a, _ = around_real(t, t[:1], blocks)
     nearest = Nearest(a, k)
     for tile in tiles(a):
         nearest.add(tile)
@@ -125,7 +129,7 @@ def has_checkerboard(images: Array, reference: Array) -> bool:
     return bool((ours.mean(0).abs() > 2 * theirs.mean(0).abs() + limit).any())
 
 
-def _waves(t: torch.Tensor, name: str) -> torch.Tensor:
+def _waves(t: torch.Tensor, name: str, pixels: int = PIXELS) -> torch.Tensor:
     """Amplitudes of the three waves in each image, (N, 3), float64, on the CPU."""
     height, width = t.shape[1:]
     if height % 2 or width % 2:
@@ -135,7 +139,7 @@ def _waves(t: torch.Tensor, name: str) -> torch.Tensor:
     # Pixels of equal parity are averaged; what is left is the transform of a 2×2 image.
     cells = [
         to_float64(part).reshape(len(part), height // 2, 2, width // 2, 2).mean((1, 3)).cpu()
-        for part in chunks(t, max(1, PIXELS // (height * width)))
+        for part in chunks(t, max(1, pixels // (height * width)))
     ]
     transform: torch.Tensor = torch.fft.fft2(torch.cat(cells)).real / 4
     return torch.stack([transform[:, 1, 0], transform[:, 0, 1], transform[:, 1, 1]], 1)

@@ -1,4 +1,4 @@
-"""The χ² test against SciPy's and exact tails, and the counts against NumPy's."""
+"""The χ² test against SciPy's and exact tails, counts against NumPy's, slerp in closed form."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gqlib.course.answers import lesson_07 as collapse
+from gqlib.course.answers.lesson_07 import slerp
 
 
 @given(
@@ -121,3 +122,67 @@ def test_bad_labels(labels: list, message: str) -> None:
 def test_bad_number_of_classes() -> None:
     with pytest.raises(ValueError, match="classes is 0, expected at least 1"):
         collapse.class_histogram(torch.tensor([0]), 0)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def random_normal(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=seeded(seed), dtype=torch.float64)
+
+
+def test_slerp_of_perpendicular_vectors_is_cosine_and_sine() -> None:
+    e0, e1 = torch.eye(3, dtype=torch.float64)[:2]
+    got = slerp(2 * e0, 4 * e1, 5)
+    t = torch.linspace(0, 1, 5, dtype=torch.float64)
+    angle, norm = t * math.pi / 2, 2 + 2 * t
+    want = torch.stack([norm * angle.cos(), norm * angle.sin(), 0 * t], dim=1)
+    assert torch.allclose(got, want, rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize("dims", [2, 7, 64])
+def test_slerp_turns_evenly_between_its_ends(dims: int) -> None:
+    z0, z1 = random_normal(2, dims, seed=dims)
+    path = slerp(z0, z1, 9)
+    assert path.shape == (9, dims)
+    assert torch.allclose(path[0], z0)
+    assert torch.allclose(path[-1], z1)
+    norms = path.norm(dim=1)
+    assert torch.allclose(norms, torch.linspace(float(z0.norm()), float(z1.norm()), 9).double())
+    unit = path / norms[:, None]
+    cosines = (unit[1:] * unit[:-1]).sum(1)
+    whole = math.acos(float(z0 @ z1 / z0.norm() / z1.norm()))
+    assert torch.allclose(cosines, torch.full_like(cosines, math.cos(whole / 8)))
+
+
+def test_slerp_of_equal_and_nearly_equal_ends() -> None:
+    z = random_normal(6)
+    assert torch.allclose(slerp(z, z, 4), z.expand(4, 6), rtol=1e-14)
+    assert torch.allclose(slerp(z, 3 * z, 3)[1], 2 * z, rtol=1e-14)
+    near = z + 1e-9 * random_normal(6, seed=1)
+    assert torch.allclose(slerp(z, near, 3)[1], (z + near) / 2, rtol=1e-14, atol=1e-15)
+
+
+def test_slerp_keeps_the_dtype_and_its_arguments() -> None:
+    z0, z1 = torch.randn(2, 4, generator=seeded())
+    kept = z0.clone()
+    path = slerp(z0, z1, 2)
+    assert path.dtype == torch.float32
+    path.zero_()
+    assert torch.equal(z0, kept)
+
+
+@pytest.mark.parametrize(
+    ("z0", "z1", "steps", "message"),
+    [
+        ([1.0, 0.0], [0.0, 1.0], 1, "steps is 1, expected at least 2"),
+        ([0.0, 0.0], [0.0, 1.0], 3, "a zero vector has no direction"),
+        ([1.0, 0.0], [-2.0, 0.0], 3, "the latents are opposite"),
+        ([1.0, 0.0], [1.0, 0.0, 0.0], 3, r"shapes are \[2\] and \[3\], expected one \[D\]"),
+        ([[1.0, 0.0]], [[0.0, 1.0]], 3, "expected one"),
+    ],
+)
+def test_slerp_of_bad_input(z0: list, z1: list, steps: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        slerp(torch.tensor(z0), torch.tensor(z1), steps)

@@ -1,4 +1,4 @@
-"""The attack on the Inception Score: sure verdicts, every class, and no digit in sight."""
+"""The terms of the Inception Score in closed form, and the attack: sure verdicts, no digit."""
 
 import copy
 import math
@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from gqlib import data
-from gqlib.course.answers.lesson_08 import sure_images
+from gqlib.course.answers.lesson_08 import entropy_terms, marginal, sure_images
 from gqlib.features import load_digit_net
 from gqlib.metrics import inception_score
+from tests.samples import normal
 
 
 def seeded(seed=0):
@@ -98,3 +99,46 @@ def test_uneven_numbers_are_refused(net, n):
 def test_negative_steps_are_refused(net):
     with pytest.raises(ValueError, match="steps=-1"):
         sure_images(net, 10, seeded(), steps=-1)
+
+
+OK = torch.full((20, 4), 0.25)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_marginal_is_the_mean_of_the_rows(dtype):
+    p = torch.tensor([[1, 0, 0], [0.5, 0.25, 0.25]], dtype=dtype)
+    torch.testing.assert_close(marginal(p), torch.tensor([0.75, 0.125, 0.125], dtype=dtype))
+
+
+def test_marginal_of_whole_numbers_is_no_whole_number():
+    assert marginal(torch.eye(2, dtype=torch.int64)).tolist() == [0.5, 0.5]
+
+
+def test_entropies_in_closed_form():
+    sure, unsure = torch.eye(4).repeat(3, 1), torch.full((5, 4), 0.25)
+    assert entropy_terms(sure) == pytest.approx((math.log(4), 0), abs=1e-14)
+    assert entropy_terms(unsure) == pytest.approx((math.log(4), math.log(4)))
+    assert entropy_terms(torch.eye(4)[[2, 2]]) == (0, 0)
+    mixed = torch.tensor([[1.0, 0, 0], [0, 0.5, 0.5]]).double()
+    assert entropy_terms(mixed) == pytest.approx((1.5 * math.log(2), 0.5 * math.log(2)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_log_score_is_the_difference_of_the_entropies(seed):
+    p = (2 * normal(40, 6, seed)).softmax(1)
+    p[3] = torch.eye(6)[5]
+    varied, unsure = entropy_terms(p)
+    assert 0 <= unsure <= varied <= math.log(6)
+    assert math.log(float(inception_score(p, splits=1))) == pytest.approx(varied - unsure)
+
+
+@pytest.mark.parametrize("function", [marginal, entropy_terms])
+def test_terms_name_bad_input(function):
+    for bad, message in [
+        (OK * 2, "row 0 of probabilities sums to 2"),
+        (OK[0], r"probabilities has shape \(4,\)"),
+        (OK[:0], "has 0 samples"),
+        (OK * math.nan, "NaN"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            function(bad)

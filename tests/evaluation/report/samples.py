@@ -11,12 +11,13 @@ from torch import Tensor
 
 from gqlib.evaluation.report import Report, ReportFigures
 from gqlib.metrics import Evaluation, GaussianStatistics, evaluate
+from tests import samples
 
 N, D = 60, 4
 
 
 def normal(seed: int, n: int = N) -> Tensor:
-    return torch.randn(n, D, generator=torch.Generator().manual_seed(seed))
+    return samples.normal(n, D, seed, torch.float32)
 
 
 def images(count: int, channels: int = 1) -> list[Tensor]:

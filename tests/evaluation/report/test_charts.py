@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 import re
+from functools import partial
 
 import pytest
 import torch
@@ -12,10 +13,9 @@ from torch import Tensor
 
 from gqlib.evaluation.report import _charts, _map, _spectra
 from gqlib.metrics import Interval, representation_gap
+from tests import samples
 
-
-def normal(n: int, d: int, seed: int = 0) -> Tensor:
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
+normal = partial(samples.normal, dtype=torch.float32)
 
 
 @pytest.mark.parametrize(("n", "d"), [(300, 5), (20, 50), (7, 1), (1, 3), (2500, 3)])

@@ -1,4 +1,4 @@
-"""The linear-Gaussian model against SciPy, quadrature, conditioning of the joint, and autograd."""
+"""The linear-Gaussian model against SciPy and autograd; gradient estimators against quadrature."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ import torch
 from scipy import integrate, stats
 
 from gqlib.course.answers import lesson_04 as lg
-from gqlib.course.answers.lesson_04 import elbo, gaussian_nll, log_marginal, posterior
+from gqlib.course.answers.lesson_04 import (
+    elbo,
+    gaussian_nll,
+    log_marginal,
+    pathwise,
+    posterior,
+    score_function,
+)
 from gqlib.metrics import gaussian_kl
 
 SHAPES = [(5, 3, 2), (2, 6, 4), (7, 2, 5), (1, 1, 1), (4, 3, 3), (3, 1, 4)]
@@ -198,3 +205,74 @@ def test_bad_input_gets_a_sentence() -> None:
         elbo(x, W, b, 1.0, mean, 0 * var)
     with pytest.raises(ValueError, match=r"x has shape \(4, 3\) and mean \(4, 2\)"):
         gaussian_nll(x, mean, 1.0)
+
+
+# --- the gradient estimators
+
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(40)
+WEIGHTS = WEIGHTS / WEIGHTS.sum()
+N = 200_000
+
+
+def moments(values: np.ndarray) -> tuple[float, float, float]:
+    """Mean, variance and fourth central moment of a function of one standard normal."""
+    mean = WEIGHTS @ values
+    return mean, WEIGHTS @ (values - mean) ** 2, WEIGHTS @ (values - mean) ** 4
+
+
+def check(got: torch.Tensor, want: np.ndarray) -> None:
+    """Mean and variance of the estimates within six standard errors of the exact ones."""
+    mean, variance, fourth = moments(want)
+    assert got.shape == (N,)
+    assert float(got.mean()) == pytest.approx(mean, abs=6 * math.sqrt(variance / N))
+    error = 6 * math.sqrt((fourth - variance**2) / N) + 1e-9
+    assert float(got.double().var()) == pytest.approx(variance, abs=error)
+
+
+@pytest.mark.parametrize("mu", [-2.0, 0.0, 0.7, 3.0])
+def test_the_square(mu: float) -> None:
+    path = pathwise(torch.square, mu, N, seeded(1))
+    score = score_function(torch.square, mu, N, seeded(2))
+    assert moments(2 * (mu + NODES))[:2] == pytest.approx((2 * mu, 4))
+    exact = (mu + NODES) ** 2 * NODES
+    assert moments(exact)[:2] == pytest.approx((2 * mu, mu**4 + 14 * mu**2 + 15))
+    check(path, 2 * (mu + NODES))
+    check(score, exact)
+
+
+def test_any_function() -> None:
+    path = pathwise(torch.sin, 0.4, N, seeded(3))
+    score = score_function(torch.sin, 0.4, N, seeded(4))
+    check(path, np.cos(0.4 + NODES))
+    check(score, np.sin(0.4 + NODES) * NODES)
+    truth = math.cos(0.4) * math.exp(-0.5)  # E sin(z) = sin(mu) e^(-1/2)
+    assert moments(np.cos(0.4 + NODES))[0] == pytest.approx(truth)
+    assert moments(np.sin(0.4 + NODES) * NODES)[0] == pytest.approx(truth)
+
+
+def test_a_step_has_a_score_function_alone() -> None:
+    def step(z: torch.Tensor) -> torch.Tensor:
+        return (z > 0).to(z.dtype)
+
+    got = score_function(step, 0.5, N, seeded(5))
+    density = math.exp(-(0.5**2) / 2) / math.sqrt(2 * math.pi)  # d/dmu P(z > 0)
+    assert float(got.mean()) == pytest.approx(density, abs=6 * float(got.std()) / math.sqrt(N))
+
+
+def test_a_baseline_keeps_the_mean_and_lowers_the_variance() -> None:
+    mu = 2.0
+    got = score_function(torch.square, mu, N, seeded(6), baseline=mu**2 + 3)
+    exact = ((mu + NODES) ** 2 - mu**2 - 3) * NODES
+    assert moments(exact)[:2] == pytest.approx((2 * mu, 8 * mu**2 + 6))
+    check(got, exact)
+
+
+def test_draws_come_from_the_generator_alone() -> None:
+    state = torch.get_rng_state()
+    for estimator in (pathwise, score_function):
+        g = seeded(7)
+        one, two = estimator(torch.square, 1.0, 5, g), estimator(torch.square, 1.0, 5, g)
+        assert not torch.equal(one, two)
+        assert torch.equal(one, estimator(torch.square, 1.0, 5, seeded(7)))
+        assert not one.requires_grad
+    assert torch.equal(torch.get_rng_state(), state)
