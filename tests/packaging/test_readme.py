@@ -152,7 +152,8 @@ def test_installing_again_repairs(tmp_path: Path) -> None:
     pip = f"{python} -m {again}"
     run("sh", "-ec", pip, cwd=tmp_path, **OFFLINE)
     program = "import gqlib.features.digits as d; print(d.WEIGHTS)"
-    installed = Path(run(python, "-c", program, cwd=tmp_path).strip())
+    installed = Path(run(python, "-I", "-c", program, cwd=tmp_path).strip())
+    assert installed.is_relative_to(tmp_path)  # never the working tree's own file
     installed.unlink()
     run("sh", "-ec", pip, cwd=tmp_path, **OFFLINE)
     assert installed.read_bytes() == intact
