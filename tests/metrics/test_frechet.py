@@ -379,7 +379,7 @@ OK = torch.eye(3)
         (lambda: GaussianStatistics(0), "dims=0"),
         (lambda: frechet_from_moments(torch.zeros(2), OK, torch.zeros(3), OK), r"\(2,\) and cov1"),
         (lambda: frechet_from_moments(torch.zeros(3), OK[:2], torch.zeros(3), OK), "square matrix"),
-        (lambda: sqrtm_psd(torch.tensor([[1.0, 2], [2, 1]])), "eigenvalue -1 .* largest 3"),
+        (lambda: sqrtm_psd(torch.tensor([[1.0, 2], [2, 1]])), "eigenvalue -1, the largest being 3"),
         (lambda: sqrtm_psd(-OK), "eigenvalue -1"),
         (lambda: sqrtm_psd(torch.tensor([[1.0, 2], [0, 1]])), "differs from its transpose"),
         (lambda: frechet_distance_infinity(OK, OK), "fake has 3 samples, expected at least 20"),
