@@ -182,7 +182,7 @@ def test_what_is_missing_is_said() -> None:
     assert "confidence" in missing[Failure.noise]
     assert "confidence" in missing[Failure.mode_collapse]
     assert "(labels)" in missing[Failure.bias]
-    assert "--train" in missing[Failure.memorisation]
+    assert "(train)" in missing[Failure.memorisation]
 
 
 @pytest.mark.parametrize("level", [0, 1, -0.1, 1.5])
