@@ -65,6 +65,7 @@ def extract(
     workers: int | None = None,
     with_probabilities: bool = False,
     shard: tuple[int, int] = (0, 1),
+    limits: Limits = LIMITS,
 ) -> Extracted:
     """The features of all images, or of one process's share of them.
 
@@ -79,8 +80,7 @@ def extract(
         batch_size: How many images go through the extractor at once, by default the extractor's
             ``batch_size``. It changes features by rounding only.
         cache: Folder of the features of earlier runs, such as the one of
-            :func:`gqlib._utils.cache_folder.feature_cache`; by default
-            nothing is kept. Rows are found by the content of the images and the extractor's name
+            :func:`gqlib._utils.cache_folder.feature_cache`; by default nothing is kept. Rows are found by the content of the images and the extractor's name
             and resize mode. It is used only for extractors that are ``cacheable``.
         progress: Whether to show a bar with the rate and the time left on stderr, or a function
             that is called with the numbers of images that are done and in all.
@@ -89,29 +89,13 @@ def extract(
         with_probabilities: Whether to give the class probabilities as well.
         shard: (rank, number of processes): only the images rank, rank + number, … are read.
             :func:`gather` puts the shares together.
+        limits: When the cache's batches are written.
 
     Raises:
         ValueError: A damaged image, different shapes of images for an extractor that needs one
             shape, features that are not finite, or an argument out of range.
         FileNotFoundError: An image has disappeared.
     """
-    return _extract(
-        images, extractor, batch_size, cache, progress, workers, with_probabilities, shard
-    )
-
-
-def _extract(
-    images: Images,
-    extractor: Extractor,
-    batch_size: int | None = None,
-    cache: str | os.PathLike[str] | None = None,
-    progress: Progress = False,
-    workers: int | None = None,
-    with_probabilities: bool = False,
-    shard: tuple[int, int] = (0, 1),
-    limits: Limits = LIMITS,
-) -> Extracted:
-    """The same with other limits for the cache's batches."""
     rank, world = shard
     for name, value in (("batch_size", batch_size), ("workers", workers)):
         if value is not None and value < 1:

@@ -20,7 +20,7 @@ from gqlib._utils.cache_folder import feature_cache
 from gqlib._utils.distributed import end_process_group, raise_on_all_ranks
 from gqlib.evaluation.sources import ImageArray, Images, open_source
 from gqlib.features import cache as shelf
-from gqlib.features.extraction import Extracted, _extract, extract, gather
+from gqlib.features.extraction import Extracted, extract, gather
 
 RANDOM = np.random.default_rng(0)
 PICTURES = RANDOM.integers(0, 256, (23, 3, 6, 5), dtype=np.uint8)
@@ -293,18 +293,18 @@ def test_an_extractor_without_probabilities_is_asked_once(images, cache):
 
 
 def test_batches_in_the_cache_are_small(images, cache):
-    _extract(images, Fake(), cache=cache, batch_size=10, limits=SMALL)
+    extract(images, Fake(), cache=cache, batch_size=10, limits=SMALL)
     assert sum(batches(cache)) == 23
     assert max(batches(cache)) == 4
 
 
 def test_batches_of_wide_rows_have_few(images, cache):
-    _extract(images, Fake(), cache=cache, limits=shelf.Limits(size=6 * 4 * 2))
+    extract(images, Fake(), cache=cache, limits=shelf.Limits(size=6 * 4 * 2))
     assert batches(cache) == [1] + [2] * 11
 
 
 def test_a_slow_network_loses_seconds_and_not_rows(images, cache):
-    _extract(images, Fake(), cache=cache, batch_size=10, limits=shelf.Limits(seconds=0.0))
+    extract(images, Fake(), cache=cache, batch_size=10, limits=shelf.Limits(seconds=0.0))
     assert batches(cache) == [3, 10, 10]
 
 
@@ -324,7 +324,7 @@ def test_a_slow_network_loses_seconds_and_not_rows(images, cache):
     ],
 )
 def test_damaged_batches_are_ignored_and_replaced(images, cache, change, asked):
-    first = _extract(
+    first = extract(
         images, Fake(), cache=cache, batch_size=4, with_probabilities=asked, limits=SMALL
     )
     with database(cache) as file:
@@ -394,11 +394,11 @@ def spoil_table(path):
     ],
 )
 def test_a_damaged_or_foreign_database_is_set_aside(images, cache, spoil):
-    _extract(images, Fake(), cache=cache, limits=SMALL)
+    extract(images, Fake(), cache=cache, limits=SMALL)
     path = cache / shelf._FILE
     spoil(path)
     spoiled = path.read_bytes()
-    got = _extract(images, Fake(), cache=cache, limits=SMALL)
+    got = extract(images, Fake(), cache=cache, limits=SMALL)
     torch.testing.assert_close(got.features, expected()[0])
     (warning,) = got.warnings
     assert warning.startswith(f"{path} is damaged or not a cache of gqlib: ")
@@ -464,7 +464,7 @@ def test_a_full_disk_is_a_warning(images, cache, monkeypatch):
     monkeypatch.setattr(
         sqlite3, "connect", lambda *args, **options: connect(*args, factory=Small, **options)
     )
-    got = _extract(images, Wide(dims=6000), cache=cache, batch_size=4, limits=SMALL)
+    got = extract(images, Wide(dims=6000), cache=cache, batch_size=4, limits=SMALL)
     torch.testing.assert_close(got.features, expected()[0].repeat(1, 1000))
     (warning,) = got.warnings
     assert "could not be kept in" in warning
@@ -497,7 +497,7 @@ def test_a_database_that_stays_locked_is_a_warning(images, cache):
         other.execute("BEGIN IMMEDIATE")
         fake = Fake()
         # It can be read meanwhile.
-        got = _extract(images, fake, cache=cache, limits=shelf.Limits(patience=0.1))
+        got = extract(images, fake, cache=cache, limits=shelf.Limits(patience=0.1))
     torch.testing.assert_close(got.features, expected()[0])
     assert fake.images == 3
     (warning,) = got.warnings
@@ -537,7 +537,7 @@ def test_a_damaged_image_loses_nothing_before_it(tmp_path, cache):
 SCRIPT = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
-from test_extraction import SMALL, Fake, PICTURES, ImageArray, _extract
+from test_extraction import SMALL, Fake, PICTURES, ImageArray, extract
 
 class Slow(Fake):
     def features_and_probabilities(self, batch):
@@ -546,7 +546,7 @@ class Slow(Fake):
         print(self.images, flush=True)
         return result
 
-_extract(ImageArray(PICTURES), Slow(), cache=sys.argv[2], batch_size=2, limits=SMALL)
+extract(ImageArray(PICTURES), Slow(), cache=sys.argv[2], batch_size=2, limits=SMALL)
 print("done", flush=True)
 """
 
@@ -588,7 +588,7 @@ def test_several_threads_share_a_cache(cache):
     got, limits = [None] * 4, shelf.Limits(rows=2)
 
     def work(i):
-        got[i] = _extract(
+        got[i] = extract(
             ImageArray(PICTURES), Fake(), cache=cache, batch_size=3, workers=2, limits=limits
         )
 
