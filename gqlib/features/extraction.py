@@ -80,8 +80,9 @@ def extract(
         batch_size: How many images go through the extractor at once, by default the extractor's
             ``batch_size``. It changes features by rounding only.
         cache: Folder of the features of earlier runs, such as the one of
-            :func:`gqlib._utils.cache_folder.feature_cache`; by default nothing is kept. Rows are found by the content of the images and the extractor's name
-            and resize mode. It is used only for extractors that are ``cacheable``.
+            :func:`gqlib._utils.cache_folder.feature_cache`; by default nothing is kept. Rows are
+            found by the content of the images and the extractor's name and resize mode. It is used
+            only for extractors that are ``cacheable``.
         progress: Whether to show a bar with the rate and the time left on stderr, or a function
             that is called with the numbers of images that are done and in all.
         workers: Number of threads that read and prepare images; by default the number of cores that
