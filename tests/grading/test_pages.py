@@ -27,13 +27,12 @@ def page(nb: nbformat.NotebookNode, template: str, safe: bool = True) -> str:
     config = Config()
     if safe:
         pages.use(config)
-    folder = Path(GenerateFeedback().config.HTMLExporter.extra_template_basedirs[0])
+    theirs = GenerateFeedback().config.HTMLExporter  # where nbgrader's versions keep what they need
     config.HTMLExporter.template_name = template
-    config.HTMLExporter.extra_template_basedirs = [str(folder)]
+    config.HTMLExporter.extra_template_basedirs = theirs.extra_template_basedirs
+    config.HTMLExporter.extra_template_paths = theirs.extra_template_paths
     about = {"notebook": "x", "score": 0, "max_score": 1, "late_penalty": 0}
     resources = {"nbgrader": about, "index": 0, "total": 1, "base_url": "", "notebook_id": "x"}
-    css = folder.parent / "static" / "node_modules" / "bootstrap" / "dist" / "css"
-    config.HTMLExporter.extra_template_paths = [str(css)]
     text, _ = HTMLExporter(config=config).from_notebook_node(nb, resources=resources)
     return str(text)
 
