@@ -158,6 +158,17 @@ def test_cholesky_factor(d):
     assert _linalg.cholesky(torch.from_numpy(cov)) is None
 
 
+@pytest.mark.parametrize("block", [2, 4, 512])
+def test_halves_of_matrices_in_blocks(block):
+    x = mixed(40, 11, 1).double()
+    gram = _linalg.gram(x, block)
+    torch.testing.assert_close(gram, x.T @ x, rtol=1e-13, atol=1e-13)
+    lower = _linalg.cholesky(gram, block)
+    torch.testing.assert_close(lower @ lower.T, gram, rtol=1e-12, atol=1e-12)
+    product = _linalg.triangular_product(lower.mT, lower.mT * 2, block)
+    torch.testing.assert_close(product, lower.mT @ lower * 2, rtol=1e-12, atol=1e-12)
+
+
 def test_distance_from_statistics_of_many_features():
     x, y = mixed(1400, 700, 1), mixed(1300, 700, 2) + 0.1
     one, two = GaussianStatistics.from_features(x), GaussianStatistics.from_features(y)
