@@ -7,6 +7,7 @@ figures, and :mod:`gqlib.course.answers` has the course's own answers.
 """
 
 from gqlib.course._environment import gpu, graded, steps
-from gqlib.course._lesson import answer, lesson, yours
+from gqlib.course._lesson import lesson, yours
+from gqlib.course.answers import answer
 
 __all__ = ["answer", "gpu", "graded", "lesson", "steps", "yours"]

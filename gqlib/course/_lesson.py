@@ -39,20 +39,6 @@ def lesson(name: str, *datasets: str) -> None:
         plots.warm_up()
 
 
-def answer(lesson: str, name: str) -> Callable[..., Any]:
-    """The course's own answer to an exercise, or a helper of the lesson.
-
-    Args:
-        lesson: The name of its folder, such as ``"02_error_measures"``.
-        name: The exercise's function.
-
-    Raises:
-        ValueError: The course has no such lesson.
-        KeyError: The lesson has no such exercise.
-    """
-    return answers.answer(lesson, name)
-
-
 def yours(name: str) -> Callable[..., Any]:
     """The student's function ``name``, or the course's own if that one is missing or fails.
 

@@ -17,14 +17,22 @@ _PREFIX = "lesson_"
 
 
 def answer(lesson: str, name: str) -> Callable[..., Any]:
-    """The function ``name`` of a lesson, which is named as its folder.
+    """The course's own answer to an exercise, or a helper of the lesson.
 
-    Errors as for :func:`exercises`; also ``KeyError`` for another name.
+    Args:
+        lesson: The name of its folder, such as ``"02_error_measures"``.
+        name: The exercise's function.
+
+    Raises:
+        ValueError: The course has no such lesson.
+        KeyError: The lesson has no such exercise.
     """
-    names = exercises(lesson)
-    if name not in names:
-        raise KeyError(f"{name!r} is not an exercise of {lesson}, expected one of {names}")
-    function: Callable[..., Any] = getattr(_module(lesson), name)
+    module = _module(lesson)
+    if name not in module.__all__:
+        raise KeyError(
+            f"{name!r} is not an exercise of {lesson}, expected one of {list(module.__all__)}"
+        )
+    function: Callable[..., Any] = getattr(module, name)
     return function
 
 

@@ -20,7 +20,7 @@ FORMAT_VERSION = 2
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ReportFigures:
-    """What the report's pictures are made of; a picture without its figures is left out.
+    """What the report's pictures are made of; a picture whose data are missing is left out.
 
     Attributes:
         real_images: Real images, uint8 [C, H, W]; the first 64 are shown.
